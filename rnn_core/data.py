@@ -1,0 +1,166 @@
+"""Data on its way in: any of the forms that users have, checked and turned into arrays and batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_BLOCK_BYTES = 4 << 20
+"""About how much of shuffled data is copied together at once: 4 MB, so that data of any size can be trained on."""
+
+
+def as_numeric(name: str, data: Any) -> Array:
+    """Return `data` (array, nested list, pandas Series or DataFrame) as a numeric array, without a copy if possible.
+
+    Raises
+    ------
+    TypeError
+        For text, objects, complex numbers or dates.
+    ValueError
+        For nested lists of unequal lengths.
+
+    Examples
+    --------
+    >>> as_numeric("x", ["a", "b"])
+    Traceback (most recent call last):
+        ...
+    TypeError: x must be numeric, got dtype <U1.
+    """
+    if hasattr(data, "to_numpy"):
+        data = data.to_numpy()
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"{name} can't be made one array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be numeric, got dtype {array.dtype}.")
+    return array
+
+
+def all_finite(array: Array) -> bool:
+    """Whether `array` holds no NaN and no infinity.
+
+    The sum of squares, one fast product, is finite only if every value is; where it overflows, values are looked at
+    one by one.
+    """
+    if array.flags.c_contiguous:
+        flat = array.reshape(-1)
+        if math.isfinite(flat.dot(flat)):
+            return True
+    return bool(np.isfinite(array).all())
+
+
+def check_finite(name: str, array: Array) -> None:
+    """Raise ValueError where `array` holds NaN or infinity, with the place of the first."""
+    if array.dtype.kind != "f" or all_finite(array):
+        return
+    bad = ~np.isfinite(array)
+    place = tuple(int(i) for i in np.argwhere(bad)[0])
+    raise ValueError(
+        f"{name} holds {int(bad.sum())} values that are NaN or infinite, the first at index "
+        f"{place if len(place) > 1 else place[0]}: {array[place]}. Clean or mask the data first."
+    )
+
+
+def as_input(name: str, data: Any, shape: Sequence[int | None] | None, dtype: str) -> Array:
+    """Return model inputs as a finite array of `dtype` that fits `shape` (batch, ...), where that is known.
+
+    As Keras does, a missing or superfluous last axis of size 1 is added or dropped, and a list that holds one array
+    stands for that array.
+    """
+    if isinstance(data, (list, tuple)) and len(data) == 1 and hasattr(data[0], "shape"):
+        inner = data[0]
+        if shape is None or len(inner.shape) + 1 != len(shape):
+            data = inner
+    array = as_numeric(name, data)
+    if array.ndim == 0:
+        raise ValueError(f"{name} must hold samples along its first axis, got a single number.")
+    if shape is not None:
+        if array.ndim == len(shape) - 1 and shape[-1] == 1:
+            array = array[..., None]
+        elif array.ndim == len(shape) + 1 and array.shape[-1] == 1:
+            array = array[..., 0]
+    if len(array) == 0:
+        raise ValueError(f"{name} holds no samples: its shape is {array.shape}.")
+    check_finite(name, array)
+    return array.astype(dtype, copy=False)
+
+
+def as_target(name: str, data: Any, dtype: str) -> Array:
+    """Return targets as a finite array: floats as `dtype`, whole numbers (class labels) as they are, 1-D as (N, 1)."""
+    if isinstance(data, (list, tuple)) and len(data) == 1 and hasattr(data[0], "shape"):
+        data = data[0]
+    array = as_numeric(name, data)
+    check_finite(name, array)
+    if array.dtype.kind in "fb":
+        array = array.astype(dtype, copy=False)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def as_sample_weight(name: str, data: Any, samples: int, dtype: str) -> Array:
+    """Return sample weights (N,) or (N, timesteps) as a finite array of `dtype`."""
+    array = as_numeric(name, data).astype(dtype, copy=False)
+    check_finite(name, array)
+    if array.ndim == 0 or len(array) != samples:
+        raise ValueError(f"{name} must hold one weight for each of the {samples} samples, got shape {array.shape}.")
+    return array
+
+
+class Batches:
+    """Arrays cut into batches, in order or shuffled; every batch is a contiguous view.
+
+    Shuffled data is copied together block by block (about 4 MB each, a whole number of batches) into buffers that
+    are allocated once, and the batches are views into them: faster than gathering batch by batch, and data larger
+    than memory (a memmap) streams through.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+        All of the same length N. Entries may be None and stay None in the batches.
+    batch_size : int
+    """
+
+    def __init__(self, arrays: Sequence[Array | None], batch_size: int) -> None:
+        self.arrays = arrays
+        first = next(a for a in arrays if a is not None)
+        self.samples = len(first)
+        self.batch_size = batch_size
+        self.count = -(-self.samples // batch_size)
+        row_bytes = sum(a[:1].nbytes for a in arrays if a is not None)
+        per_block = max(1, _BLOCK_BYTES // max(1, row_bytes * batch_size)) * batch_size
+        self.block = min(per_block, self.samples)
+        self._buffers: list[Array | None] | None = None
+        self._made: dict[int, list[tuple[Array | None, ...]]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Array | None, ...]]:
+        """Yield the batches in order."""
+        for start in range(0, self.samples, self.batch_size):
+            stop = start + self.batch_size
+            yield tuple(None if a is None else np.ascontiguousarray(a[start:stop]) for a in self.arrays)
+
+    def shuffled(self, order: Array) -> Iterator[tuple[Array | None, ...]]:
+        """Yield the batches of the samples in this order, a permutation of range(N)."""
+        if self._buffers is None:
+            self._buffers = [None if a is None else np.empty((self.block, *a.shape[1:]), a.dtype) for a in self.arrays]
+        for start in range(0, self.samples, self.block):
+            rows = order[start : start + self.block]
+            for array, buffer in zip(self.arrays, self._buffers, strict=True):
+                if array is not None and buffer is not None:
+                    # mode="clip" lets take write straight into out; the indices are a permutation, so never clipped.
+                    array.take(rows, 0, buffer[: len(rows)], mode="clip")
+            yield from self._views(len(rows))
+
+    def _views(self, rows: int) -> list[tuple[Array | None, ...]]:
+        """Return the batches in the first `rows` rows of the buffers, as views made once."""
+        if rows not in self._made:
+            self._made[rows] = [
+                tuple(None if b is None else b[i : min(i + self.batch_size, rows)] for b in self._buffers or ())
+                for i in range(0, rows, self.batch_size)
+            ]
+        return self._made[rows]

@@ -1,0 +1,205 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_core import activations, constraints, initializers, regularizers
+from rnn_core.checks import positive_int
+from rnn_core.layers.base import InputShape, Layer, Shape
+from rnn_core.records import Record
+
+Array = NDArray[Any]
+
+
+class DenseRecord(Record):
+    """What :class:`Dense` computes for one batch; N is batch, or timesteps * batch (time-major) for sequences.
+
+    Attributes
+    ----------
+    x : ndarray, shape (N, features)
+        The inputs; in ``x_and_one`` with a column of ones behind them, so that the bias is a row of the kernel.
+    preactivation, output : ndarray, shape (N, units)
+        One array where the derivative of the activation is written in its output (relu, tanh, sigmoid, ...).
+    d_preactivation : ndarray, shape (N, units)
+    d_kernel, d_bias : ndarray
+        Views into the model's vector of gradients.
+    d_input : ndarray, shape (N, features)
+    """
+
+    def __init__(self, layer: Dense, shape: Shape, d_vector: Array | None) -> None:
+        features, units, dtype = shape[-1], layer.units, layer.dtype
+        self.is_linear = isinstance(layer.activation, activations.Linear)
+        outer = shape[1::-1] if len(shape) == 3 else shape[:1]  # (timesteps, batch) or (batch,)
+        rows = math.prod(outer)
+        width = features + layer.use_bias
+        self.x_and_one = np.ones((rows, width), dtype)
+        self.x = self.x_and_one[:, :features]
+        self.x_outer = self.x_and_one.reshape(*outer, width)[..., :features]
+        self.x_transposed = self.x_and_one.T
+        self.preactivation = np.empty((rows, units), dtype)
+        self.output = self.preactivation
+        if layer.activation.needs == "input":
+            self.output = np.empty((rows, units), dtype)
+        self.output_outer = self.output.reshape(*outer, units)
+        if d_vector is not None:
+            d_weights = layer.views(d_vector)
+            self.d_affine = d_vector.reshape(width, units)
+            self.d_kernel = d_weights["kernel"]
+            self.d_bias = d_weights.get("bias")
+            self.d_preactivation = np.empty((rows, units), dtype)
+            self.scratch = np.empty((rows, units), dtype)
+            self.d_output = np.empty((rows, units), dtype)
+            self.d_output_outer = self.d_output.reshape(*outer, units)
+            self.d_input = np.empty((rows, features), dtype)
+            self.d_input_outer = self.d_input.reshape(*outer, features)
+
+
+class Dense(Layer):
+    r"""A fully connected layer, applied to the last axis.
+
+    ::
+
+        a = x K + b = [x, 1] [K; b]      y = act(a)
+
+    and backwards, d standing for the gradient of the loss::
+
+        da = dy * act'(a)      [dK; db] = [x, 1]ᵀ da      dx = da Kᵀ
+
+    Parameters
+    ----------
+    units : int
+    activation : str, dict or Activation, optional
+        None: ``y = a``.
+    use_bias : bool
+    kernel_initializer, bias_initializer : str, dict or Initializer
+    kernel_regularizer, bias_regularizer, activity_regularizer : str, dict or Regularizer, optional
+    kernel_constraint, bias_constraint : str, dict or Constraint, optional
+    **kwargs
+        As for every layer: name, dtype, trainable, input_shape, input_dim.
+
+    Attributes
+    ----------
+    kernel : ndarray, shape (features, units)
+    bias : ndarray, shape (units,)
+        Only with `use_bias`.
+
+    Raises
+    ------
+    ValueError
+        For units that are not a whole number above 0, and for inputs that are not (batch, features) or
+        (batch, timesteps, features).
+
+    Notes
+    -----
+    As ``keras.layers.Dense`` (``keras/src/layers/core/dense.py``).
+
+    Examples
+    --------
+    >>> layer = Dense(2, kernel_initializer="ones")
+    >>> layer(np.array([[1.0, 2.0, 3.0]]))
+    array([[6., 6.]], dtype=float32)
+    """
+
+    ranks: ClassVar[tuple[int, ...]] = (2, 3)
+    input_layout: ClassVar[str] = "(batch, features) or (batch, timesteps, features)"
+
+    kernel: Array
+    bias: Array
+    affine: Array
+    """Kernel and bias as one matrix, shape (features + 1, units); the kernel alone without bias."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = positive_int(type(self).__name__, "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    def build(self, input_shape: InputShape) -> None:
+        """State the weights."""
+        features = int(input_shape[-1] or 0)
+        self.add_weight(
+            "kernel", (features, self.units), self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint
+        )
+        if self.use_bias:
+            self.add_weight("bias", (self.units,), self.bias_initializer, self.bias_regularizer, self.bias_constraint)
+
+    def compute_output_shape(self, input_shape: InputShape) -> InputShape:
+        """Return (batch, [timesteps,] units)."""
+        return (*input_shape[:-1], self.units)
+
+    def bind(self, vector: Array) -> None:
+        """Make `vector` the home of the weights: kernel and, under it, bias are together one matrix."""
+        super().bind(vector)
+        self.affine = vector.reshape(-1, self.units)
+        self.kernel_transposed = self.kernel.T
+
+    def new_record(self, shape: Shape, d_vector: Array | None = None) -> DenseRecord:
+        """Allocate the arrays for inputs of `shape`."""
+        return DenseRecord(self, shape, d_vector)
+
+    def forward(self, r: DenseRecord, x: Array, training: bool = False) -> Array:
+        """a = [x, 1] [K; b];  y = act(a)"""
+        r.output_mask = r.mask
+        sequence = x.ndim == 3
+        r.x_outer[...] = x.transpose(1, 0, 2) if sequence else x
+        r.x_and_one.dot(self.affine, r.preactivation)
+        if not r.is_linear:
+            self.activation.forward(r.preactivation, r.output)
+        return r.output_outer.transpose(1, 0, 2) if sequence else r.output
+
+    def backward(self, r: DenseRecord, d_output: Array) -> Array | None:
+        """da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
+        sequence = d_output.ndim == 3
+        if sequence:
+            r.d_output_outer[...] = d_output.transpose(1, 0, 2)
+            d_output = r.d_output
+        da = d_output
+        if not r.is_linear:
+            da = r.d_preactivation
+            saved = r.output if self.activation.needs == "output" else r.preactivation
+            self.activation.backward(saved, d_output, da, r.scratch)
+        r.x_transposed.dot(da, r.d_affine)
+        if not r.needs_d_input:
+            return None
+        da.dot(self.kernel_transposed, r.d_input)
+        return r.d_input_outer.transpose(1, 0, 2) if sequence else r.d_input
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }

@@ -1,0 +1,89 @@
+"""The shape of a model's input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rnn_core.checks import positive_int
+from rnn_core.config import standardize_dtype
+from rnn_core.layers.base import InputShape
+from rnn_core.naming import auto_name
+
+
+class InputLayer:
+    """What :func:`Input` returns: the shape and dtype that a model starts from.
+
+    Attributes
+    ----------
+    batch_shape : tuple of int or None
+        (batch, ...); None stands for any size.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+    ) -> None:
+        if (shape is None) == (batch_shape is None):
+            raise ValueError(f"Input needs shape or batch_shape, one of the two; got {shape!r} and {batch_shape!r}.")
+        if shape is not None:
+            if not isinstance(shape, (tuple, list)):
+                raise TypeError(f"Input: shape must be a tuple of sizes without the batch, got {shape!r}.")
+            batch_shape = (batch_size, *shape)
+        elif batch_size is not None:
+            raise ValueError("Input: batch_size goes with shape, not with batch_shape.")
+        assert batch_shape is not None
+        self.batch_shape: InputShape = tuple(
+            None if size is None else positive_int("Input", "every size in shape", size) for size in batch_shape
+        )
+        self.dtype = standardize_dtype(dtype)
+        self.name = name or auto_name("input_layer")
+
+    @property
+    def shape(self) -> InputShape:
+        """The same as `batch_shape`."""
+        return self.batch_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": self.name}
+
+    def __repr__(self) -> str:
+        return f"<Input name={self.name}, shape={self.batch_shape}, dtype={self.dtype}>"
+
+
+def Input(  # noqa: N802  (Keras' name)
+    shape: Sequence[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+) -> InputLayer:
+    """State the shape of a model's input, as the first entry of a Sequential model.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+        Without the batch: ``(timesteps, features)``; None stands for any size.
+    batch_size : int, optional
+        A fixed batch size; stateful layers need one.
+    dtype : {"float32", "float64"}, optional
+    name : str, optional
+    batch_shape : tuple of int or None
+        Instead of `shape` and `batch_size`.
+
+    Raises
+    ------
+    ValueError
+        For both or neither of `shape` and `batch_shape`, and for sizes that are not whole numbers above 0.
+
+    Examples
+    --------
+    >>> Input(shape=(1, 4), name="window")
+    <Input name=window, shape=(None, 1, 4), dtype=float32>
+    """
+    return InputLayer(shape, batch_size, dtype, name, batch_shape)

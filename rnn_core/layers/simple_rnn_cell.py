@@ -1,0 +1,222 @@
+"""One step of Elman's network: the settings and weights that :class:`SimpleRNN` runs over a sequence."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_core import activations, constraints, initializers, regularizers
+from rnn_core.checks import positive_int, real
+from rnn_core.layers.base import InputShape, Layer, Shape
+from rnn_core.layers.dropout import draw_dropout_mask
+from rnn_core.random import stream
+from rnn_core.records import Record
+
+Array = NDArray[Any]
+
+
+class SimpleRNNSettings(Layer):
+    """The constructor, the weights and the config that the cell and the layer share."""
+
+    # Kernel and bias lie next to each other, so that together they are one matrix: see SimpleRNN.affine.
+    memory_order: ClassVar[tuple[str, ...]] = ("recurrent_kernel", "kernel", "bias")
+
+    kernel: Array
+    recurrent_kernel: Array
+    bias: Array
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        owner = type(self).__name__
+        self.units = positive_int(owner, "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.recurrent_constraint = constraints.get(recurrent_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        # Keras clamps the rates to [0, 1] instead of refusing them.
+        self.dropout = min(1.0, max(0.0, real(owner, "dropout", dropout)))
+        self.recurrent_dropout = min(1.0, max(0.0, real(owner, "recurrent_dropout", recurrent_dropout)))
+        self.seed = seed
+        self.dropout_stream = stream(seed) if self.dropout or self.recurrent_dropout else None
+
+    def build(self, input_shape: InputShape) -> None:
+        """State kernel (features, units), recurrent_kernel (units, units) and bias (units,)."""
+        features, units = int(input_shape[-1] or 0), self.units
+        self.add_weight(
+            "kernel", (features, units), self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint
+        )
+        self.add_weight(
+            "recurrent_kernel",
+            (units, units),
+            self.recurrent_initializer,
+            self.recurrent_regularizer,
+            self.recurrent_constraint,
+        )
+        if self.use_bias:
+            self.add_weight("bias", (units,), self.bias_initializer, self.bias_regularizer, self.bias_constraint)
+
+    def dropout_masks(self, batch: int, features: int) -> tuple[Array | None, Array | None]:
+        """Draw the masks of one batch: (batch, features) for the inputs, (batch, units) for the hidden state."""
+        draws = self.dropout_stream
+        inputs = states = None
+        if draws is not None and self.dropout:
+            inputs = draw_dropout_mask(draws, (batch, features), self.dropout, self.dtype)
+        if draws is not None and self.recurrent_dropout:
+            states = draw_dropout_mask(draws, (batch, self.units), self.recurrent_dropout, self.dtype)
+        return inputs, states
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "recurrent_initializer": initializers.serialize(self.recurrent_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "recurrent_regularizer": regularizers.serialize(self.recurrent_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "recurrent_constraint": constraints.serialize(self.recurrent_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "seed": self.seed,
+        }
+
+
+class SimpleRNNCellRecord(Record):
+    """What one step computes: inputs and state as the products saw them (dropped out), and the hidden state."""
+
+    def __init__(self, layer: SimpleRNNCell, shape: Shape, d_vector: Array | None) -> None:
+        self.x = np.empty(shape, layer.dtype)  # (B, features)
+        self.h_previous = np.zeros((shape[0], layer.units), layer.dtype)
+        self.preactivation = np.empty((shape[0], layer.units), layer.dtype)
+        self.hidden = np.empty_like(self.preactivation)
+        self.input_dropout: Array | None = None
+        self.recurrent_dropout: Array | None = None
+        self.d_weights = None if d_vector is None else layer.views(d_vector)
+
+
+class SimpleRNNCell(SimpleRNNSettings):
+    r"""One step of Elman's network, for :class:`RNN` and for study.
+
+    ::
+
+        a = (x * dm) K + (h * rm) U + b
+        h' = act(a)
+
+    with dm, rm the dropout masks, and backwards::
+
+        da = dh' * act'(a)
+        dK = (x * dm)ᵀ da     dU = (h * rm)ᵀ da     db = sum of da     dx = da Kᵀ * dm     dh = da Uᵀ * rm
+
+    Parameters and weights are those of :class:`SimpleRNN`.
+
+    Notes
+    -----
+    As ``keras.layers.SimpleRNNCell`` (``keras/src/layers/rnn/simple_rnn.py``); J. L. Elman, "Finding structure in
+    time", Cognitive Science 14 (1990), 179-211.
+
+    Examples
+    --------
+    >>> cell = SimpleRNNCell(2, activation=None, kernel_initializer="ones", recurrent_initializer="identity")
+    >>> output, (state,) = cell(np.array([[1.0, 2.0]]), [np.array([[10.0, 20.0]])])
+    >>> output
+    array([[13., 23.]], dtype=float32)
+    """
+
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+    input_layout: ClassVar[str] = "(batch, features)"
+
+    @property
+    def state_size(self) -> int:
+        """The width of the state."""
+        return self.units
+
+    @property
+    def output_size(self) -> int:
+        """The width of the output."""
+        return self.units
+
+    def get_initial_state(self, batch_size: int) -> list[Array]:
+        """Return the state before the first step: zeros (batch, units)."""
+        return [np.zeros((batch_size, self.units), self.dtype)]
+
+    def compute_output_shape(self, input_shape: InputShape) -> InputShape:
+        """Return (batch, units)."""
+        return (input_shape[0], self.units)
+
+    def new_record(self, shape: Shape, d_vector: Array | None = None) -> SimpleRNNCellRecord:
+        """Allocate the arrays of one step for inputs (batch, features)."""
+        return SimpleRNNCellRecord(self, shape, d_vector)
+
+    def step(self, r: SimpleRNNCellRecord, x: Array, h: Array, training: bool = False) -> Array:
+        """h' = act((x * dm) K + (h * rm) U + b)"""
+        r.input_dropout = r.recurrent_dropout = None
+        if training:
+            r.input_dropout, r.recurrent_dropout = self.dropout_masks(*x.shape)
+        r.x[...] = x if r.input_dropout is None else x * r.input_dropout
+        r.h_previous[...] = h if r.recurrent_dropout is None else h * r.recurrent_dropout
+        a = r.preactivation
+        np.add(r.x @ self.kernel, r.h_previous @ self.recurrent_kernel, out=a)
+        if self.use_bias:
+            a += self.bias
+        self.activation.forward(a, r.hidden)
+        return r.hidden
+
+    def step_backward(self, r: SimpleRNNCellRecord, d_hidden: Array) -> tuple[Array, Array]:
+        """da = dh' * act'(a);  dK, dU, db into the record;  return dx = da Kᵀ * dm and dh = da Uᵀ * rm"""
+        da = np.empty_like(d_hidden)
+        saved = r.hidden if self.activation.needs == "output" else r.preactivation
+        self.activation.backward(saved, d_hidden, da, np.empty_like(da))
+        if r.d_weights is not None:
+            r.d_weights["kernel"][...] = r.x.T @ da
+            r.d_weights["recurrent_kernel"][...] = r.h_previous.T @ da
+            if self.use_bias:
+                r.d_weights["bias"][...] = da.sum(axis=0)
+        dx, dh = da @ self.kernel.T, da @ self.recurrent_kernel.T
+        if r.input_dropout is not None:
+            dx *= r.input_dropout
+        if r.recurrent_dropout is not None:
+            dh *= r.recurrent_dropout
+        return dx, dh
+
+    def __call__(self, inputs: Any, states: Any, training: bool = False) -> Any:  # type: ignore[override]
+        """Take one step: return the output (batch, units) and the new state, a list where `states` is one."""
+        x = self.convert(inputs)
+        nested = isinstance(states, (list, tuple))
+        h = np.asarray(states[0] if nested else states, self.dtype)
+        if h.shape != (len(x), self.units):
+            raise ValueError(f"{self.name}: states must have shape {(len(x), self.units)}, got {h.shape}.")
+        hidden = self.step(self.new_record(x.shape), x, h, training)
+        return hidden, [hidden] if nested else hidden

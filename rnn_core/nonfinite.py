@@ -1,0 +1,51 @@
+"""When the loss turns NaN or infinite: where the first bad number was computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rnn_core.models import Model
+    from rnn_core.passes import Pass
+
+Array = NDArray[Any]
+
+_ADVICE = "A smaller learning rate, clipnorm, or inputs on a scale near 1 usually help."
+
+
+class NonFiniteError(ArithmeticError, ValueError):
+    """Training met a NaN or an infinity; the message says in which epoch, batch, layer and array first."""
+
+
+def explain(model: Model, passes: Pass, loss: float) -> NonFiniteError:
+    """Return the error for a batch whose loss is not finite, naming the first array that is not.
+
+    The forward pass is searched in the order in which it ran. Where the weights are bad already, the update of the
+    batch before made them so, and the gradients that are still there are searched from the loss backwards.
+    """
+    parts = model.parts(model.d_vector)
+    for layer, d_part in reversed(list(zip(model.layers, parts, strict=True))):
+        weights, gradients = layer.views(layer.vector), layer.views(d_part)
+        for name, weight in weights.items():
+            if not np.isfinite(weight).all():
+                cause = "its gradient" if not np.isfinite(gradients[name]).all() else "the step that was taken"
+                return NonFiniteError(
+                    f"the loss is {loss}, because weight {name!r} of layer {layer.name!r} is no longer finite: in the "
+                    f"batch before, {cause} overflowed. {_ADVICE}"
+                )
+    for layer, record in zip(model.layers, passes.records, strict=True):
+        for name, array in record.named_arrays().items():
+            if name.startswith("d_") or name in ("scratch", "recurrent", "ones"):
+                continue
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                return NonFiniteError(
+                    f"the loss is {loss}; the first array that is not finite is {name!r} of layer {layer.name!r}, "
+                    f"at index {place} of shape {array.shape}. {_ADVICE}"
+                )
+    return NonFiniteError(
+        f"the loss is {loss} although every output is finite: it overflowed in the loss itself. {_ADVICE}"
+    )

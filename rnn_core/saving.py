@@ -1,0 +1,89 @@
+"""Weights in a file: NumPy's .npz, never pickle, and never half-written.
+
+Entries are named as Keras names the groups of its weight files, ``simple_rnn/kernel``, ``dense/kernel``,
+``dense_1/kernel``: the class with a running number, so that the names given to layers do not matter.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_core.serialization import snake_case
+
+if TYPE_CHECKING:
+    from rnn_core.models import Model
+
+
+def weight_paths(model: Model) -> dict[str, NDArray[Any]]:
+    """Return views of all weights by their name in the file."""
+    counts: Counter[str] = Counter()
+    paths = {}
+    for layer in model.layers:
+        group = snake_case(type(layer).__name__)
+        number = counts[group]
+        counts[group] += 1
+        for name, view in layer.views(layer.vector).items():
+            paths[f"{group}_{number}/{name}" if number else f"{group}/{name}"] = view
+    return paths
+
+
+def checked_path(filepath: Any) -> Path:
+    """Return `filepath`, which must end in .npz."""
+    path = Path(filepath)
+    if path.suffix != ".npz":
+        raise ValueError(f"Weights are kept in NumPy's format: filepath must end in .npz, got {str(path)!r}.")
+    return path
+
+
+def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
+    """Write the weights; after a crash at any moment the file is the old one or the new one, whole.
+
+    The new file is written beside the old, forced to disk, and then put in its place in one step.
+    """
+    path = checked_path(filepath)
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{path} exists, and overwrite is False.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **weight_paths(model))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _new_file_mode())  # mkstemp makes files for the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_weights(model: Model, filepath: Any) -> None:
+    """Read weights that :func:`save_weights` wrote; every name and shape is checked before any is changed."""
+    path = checked_path(filepath)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a whole .npz file of weights: {error}") from error
+    expected = weight_paths(model)
+    if found.keys() != expected.keys():
+        missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+        raise ValueError(f"{path} holds weights of another model: missing {missing}, not known {extra}.")
+    for name, view in expected.items():
+        if found[name].shape != view.shape:
+            raise ValueError(f"{path}: {name} has shape {found[name].shape}, the model's has {view.shape}.")
+    for name, view in expected.items():
+        view[...] = found[name]
+
+
+def _new_file_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

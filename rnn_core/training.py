@@ -1,0 +1,227 @@
+"""The loop behind ``fit``, ``evaluate`` and ``predict``.
+
+One training step, with everything in place that it writes to::
+
+    y_pred = forward(x)                 layers write into the records of this batch shape
+    loss, d_y = loss(y, y_pred)         reduced loss and its gradient with respect to the output
+    backward(d_y)                       layers fill the one vector of gradients
+    optimizer.step()                    a few operations on the one vector of weights
+
+The loop knows a model by its layers, its vectors and what it was compiled with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_core.blas import single_thread
+from rnn_core.data import Batches
+from rnn_core.nonfinite import explain
+from rnn_core.passes import Pass
+from rnn_core.random import stream
+
+if TYPE_CHECKING:
+    from rnn_core.callbacks import CallbackList
+    from rnn_core.models import Model
+
+Array = NDArray[Any]
+Logs = dict[str, float]
+
+
+class Totals:
+    """The running mean of the loss, weighted by batch size, and the metrics: what an epoch's logs are made of."""
+
+    def __init__(self, model: Model) -> None:
+        self.metrics, self.weighted = model.compiled_metrics.metrics, model.compiled_metrics.weighted
+        self.named = model.compiled_metrics.all
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new epoch."""
+        self.loss = 0.0
+        self.samples = 0
+        for _, metric in self.named:
+            metric.reset_state()
+
+    def add(self, loss: float, y: Array, y_pred: Array, weight: Array | None, mask: Array | None) -> None:
+        """Take in one batch."""
+        samples = len(y)
+        self.loss += loss * samples
+        self.samples += samples
+        if self.named:
+            for metric in self.metrics:
+                metric.update_state(y, y_pred)
+            if weight is not None and mask is not None:
+                weight = weight.reshape(weight.shape + (1,) * (mask.ndim - weight.ndim)) * mask
+            for metric in self.weighted:
+                metric.update_state(y, y_pred, weight)
+
+    def logs(self) -> Logs:
+        """Return loss and metrics by name."""
+        logs = {"loss": self.loss / max(1, self.samples)}
+        for name, metric in self.named:
+            logs[name] = float(metric.result())
+        return logs
+
+
+class Step:
+    """Loss and, when `training`, one training step on batches of one shape: its records and the output's gradient."""
+
+    def __init__(self, model: Model, x_shape: tuple[int, ...], y_shape: tuple[int, ...], training: bool) -> None:
+        self.model = model
+        self.training = training
+        self.passes = Pass(model.layers, x_shape, model.d_vector if training else None)
+        model.loss.check_shapes(y_shape, self.passes.output_shape)
+        self.d_output: Array | None = None
+        self.constrained = any(spec.constraint is not None for layer in model.layers for spec in layer.specs)
+        self.regularized = [
+            (spec.regularizer, weight, d_weight)
+            for layer, d_part in zip(model.layers, model.parts(model.d_vector), strict=True)
+            for spec, weight, d_weight in zip(layer.specs, layer.weights, layer.views(d_part).values(), strict=True)
+            if spec.regularizer is not None
+        ]
+
+    def loss(self, x: Array, y: Array, weight: Array | None) -> float:
+        """Return the loss of a batch, penalties included; its gradient goes to ``d_output``."""
+        passes = self.passes
+        y_pred = passes.forward(x, self.training)
+        d_output = self.d_output
+        if d_output is None:
+            d_output = self.d_output = np.empty_like(y_pred)  # in the same memory order
+        value: float = self.model.loss.value_and_gradient(y, y_pred, d_output, weight, passes.output_mask)
+        if passes.penalised:
+            value += passes.activity_penalty()
+        for regularizer, w, _ in self.regularized:
+            value += float(regularizer(w))
+        return value
+
+    def train(self, x: Array, y: Array, weight: Array | None) -> float:
+        """Take one training step; return the loss before it."""
+        value = self.loss(x, y, weight)
+        if not math.isfinite(value):
+            raise explain(self.model, self.passes, value)
+        assert self.d_output is not None
+        self.passes.backward(self.d_output)
+        for regularizer, w, d_w in self.regularized:
+            regularizer.add_gradient(w, d_w)
+        self.model.optimizer.step()
+        if self.constrained:
+            self.model.constrain()
+        return value
+
+
+class Steps:
+    """The :class:`Step` for each batch shape, made when it is first met."""
+
+    def __init__(self, model: Model, training: bool) -> None:
+        self.model = model
+        self.training = training
+        self.vector, self.loss = model.vector, model.loss  # what the records were made for
+        self.made: dict[tuple[Any, ...], Step] = {}
+
+    def of(self, x: Array, y: Array) -> Step:
+        """Return the step for batches of these shapes."""
+        key = (x.shape, y.shape)
+        step = self.made.get(key)
+        if step is None:
+            step = self.made[key] = Step(self.model, x.shape, y.shape, self.training)
+        return step
+
+
+def train(
+    model: Model,
+    data: tuple[Array, Array, Array | None],
+    batch_size: int,
+    epochs: int,
+    initial_epoch: int,
+    shuffle: bool,
+    callbacks: CallbackList,
+    validate: Any,
+) -> None:
+    """Run the epochs of ``fit``.
+
+    Parameters
+    ----------
+    model : Model
+    data : tuple of x, y and sample weights or None
+    batch_size, epochs, initial_epoch : int
+    shuffle : bool
+    callbacks : CallbackList
+    validate : callable
+        ``validate(epoch)`` returns the logs of a validation after this epoch, or an empty dict.
+    """
+    batches = Batches(data, batch_size)
+    totals, steps = Totals(model), Steps(model, training=True)
+    draws = stream() if shuffle else None
+    model.stop_training = False
+    # Overflow shows as a loss that is not finite, and is explained there.
+    with single_thread, np.errstate(over="ignore", invalid="ignore"):
+        callbacks.on_train_begin()
+        epoch_logs: Logs = {}
+        for epoch in range(initial_epoch, epochs):
+            totals.reset()
+            callbacks.on_epoch_begin(epoch)
+            source = batches if draws is None else batches.shuffled(draws.permutation(batches.samples))
+            try:
+                _train_epoch(source, steps, totals, callbacks)
+            except ArithmeticError as error:
+                batch = -(-totals.samples // batch_size)
+                raise type(error)(f"Training stopped in epoch {epoch + 1}, batch {batch + 1}: {error}") from None
+            epoch_logs = totals.logs()
+            epoch_logs.update(validate(epoch))
+            callbacks.on_epoch_end(epoch, epoch_logs)
+            if model.stop_training:
+                break
+        model.optimizer.finalize()
+        callbacks.on_train_end(epoch_logs)
+
+
+def _train_epoch(source: Iterable[Any], steps: Steps, totals: Totals, callbacks: CallbackList) -> None:
+    hooks = callbacks.has_train_batch_hooks
+    samples, step = 0, None
+    for number, (x, y, weight) in enumerate(source):
+        if hooks:
+            callbacks.on_train_batch_begin(number)
+        if step is None or len(x) != samples:  # the last batch may be smaller
+            samples, step = len(x), steps.of(x, y)
+        loss = step.train(x, y, weight)
+        totals.add(loss, y, step.passes.output, weight, step.passes.output_mask)
+        if hooks:
+            callbacks.on_train_batch_end(number, totals.logs)
+            if steps.model.stop_training:
+                break
+
+
+def test(
+    model: Model,
+    data: tuple[Array, Array, Array | None],
+    batch_size: int,
+    callbacks: CallbackList | None = None,
+    steps: Steps | None = None,
+) -> Logs:
+    """Return loss and metrics over `data`: what ``evaluate`` does. Predictions are made as in ``predict``."""
+    totals = Totals(model)
+    steps = steps or Steps(model, training=False)
+    hooks = callbacks is not None and callbacks.has_test_batch_hooks
+    with single_thread, np.errstate(over="ignore", invalid="ignore"):
+        if callbacks is not None:
+            callbacks.on_test_begin()
+        for number, (x, y, weight) in enumerate(Batches(data, batch_size)):
+            assert x is not None
+            assert y is not None
+            if callbacks is not None and hooks:
+                callbacks.on_test_batch_begin(number)
+            step = steps.of(x, y)
+            loss = step.loss(x, y, weight)
+            totals.add(loss, y, step.passes.output, weight, step.passes.output_mask)
+            if callbacks is not None and hooks:
+                callbacks.on_test_batch_end(number, totals.logs)
+        logs = totals.logs()
+        if callbacks is not None:
+            callbacks.on_test_end(logs)
+    return logs

@@ -1,0 +1,33 @@
+"""What Keras has and this engine has not, refused by name: ``from rnn_core.layers import LSTM`` says why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+def refuse_import(module: str, name: str, supported: Sequence[str]) -> NoReturn:
+    """Raise for a name that a module does not have.
+
+    Parameters
+    ----------
+    module : str
+        Under ``rnn_core``; empty for the package itself.
+    name : str
+    supported : sequence of str
+        What the module has.
+
+    Raises
+    ------
+    ImportError
+        For a public name: ``from ... import`` would replace the message of an AttributeError by one of its own.
+    AttributeError
+        For names with an underscore first, which the interpreter looks up on its own.
+    """
+    path = f"rnn_core.{module}" if module else "rnn_core"
+    if name.startswith("_"):
+        raise AttributeError(f"module {path!r} has no attribute {name!r}")
+    raise ImportError(
+        f"{path} has no {name}: the engine is made for simple recurrent networks and supports here "
+        f"{', '.join(sorted(supported))}."
+    )
