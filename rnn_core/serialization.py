@@ -73,11 +73,10 @@ def resolve(kind: str, identifier: Any, table: Mapping[str, Any], base: type) ->
             raise ValueError(
                 f"{kind} given as a dict needs the keys 'class_name' and 'config', got {sorted(identifier)}."
             )
-        config = dict(identifier.get("config") or {})
-        # Keras writes a bare function as {"class_name": "function", "config": "relu"}.
-        if identifier["class_name"] == "function":
-            identifier, config = identifier["config"], {}
+        if identifier["class_name"] == "function":  # so Keras writes a bare function, its name as the config
+            identifier = identifier["config"]
         else:
+            config = dict(identifier.get("config") or {})
             identifier = identifier["class_name"]
     if isinstance(identifier, str):
         found = table.get(identifier, table.get(snake_case(identifier)))

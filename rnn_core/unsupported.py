@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
+_KERAS_PARTS = frozenset(
+    "applications backend datasets distribution dtype_policies export legacy ops preprocessing quantizers saving tree "
+    "visualization wrappers".split()
+)
+
 
 def refuse_import(module: str, name: str, supported: Sequence[str]) -> NoReturn:
     """Raise for a name that a module does not have.
@@ -20,12 +25,13 @@ def refuse_import(module: str, name: str, supported: Sequence[str]) -> NoReturn:
     Raises
     ------
     ImportError
-        For a public name: ``from ... import`` would replace the message of an AttributeError by one of its own.
+        For a class (a capital first) or a part of Keras: ``from ... import`` would replace the message of an
+        AttributeError by one of its own.
     AttributeError
-        For names with an underscore first, which the interpreter looks up on its own.
+        For anything else, so that ``hasattr`` works.
     """
     path = f"rnn_core.{module}" if module else "rnn_core"
-    if name.startswith("_"):
+    if not name[:1].isupper() and name not in _KERAS_PARTS:
         raise AttributeError(f"module {path!r} has no attribute {name!r}")
     raise ImportError(
         f"{path} has no {name}: the engine is made for simple recurrent networks and supports here "
