@@ -50,7 +50,7 @@ def standardize_dtype(dtype: Any = None) -> str:
     if isinstance(dtype, dict):  # Keras writes {"class_name": "DTypePolicy", "config": {"name": "float32"}}
         dtype = dtype.get("config", {}).get("name")
     try:
-        name = np.dtype(dtype).name
+        name = str(np.dtype(dtype).name)
     except TypeError:
         name = str(dtype)
     if name not in _FLOATS:

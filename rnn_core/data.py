@@ -56,14 +56,22 @@ def all_finite(array: Array) -> bool:
     return bool(np.isfinite(array).all())
 
 
-def check_finite(name: str, array: Array) -> None:
-    """Raise ValueError where `array` holds NaN or infinity, with the place of the first."""
-    if array.dtype.kind != "f" or all_finite(array):
-        return
-    bad = ~np.isfinite(array)
+def as_floats(name: str, array: Array, dtype: str) -> Array:
+    """Return `array` as `dtype`, without a copy if possible.
+
+    Raises
+    ------
+    ValueError
+        Where it holds NaN or infinity, or a number too large for `dtype`; with the place of the first.
+    """
+    with np.errstate(over="ignore"):
+        floats = array.astype(dtype, copy=False)
+    if all_finite(floats):
+        return floats
+    bad = ~np.isfinite(floats)
     place = tuple(int(i) for i in np.argwhere(bad)[0])
     raise ValueError(
-        f"{name} holds {int(bad.sum())} values that are NaN or infinite, the first at index "
+        f"{name} holds {int(bad.sum())} values that are NaN, infinite or too large for {dtype}, the first at index "
         f"{place if len(place) > 1 else place[0]}: {array[place]}. Clean or mask the data first."
     )
 
@@ -88,25 +96,20 @@ def as_input(name: str, data: Any, shape: Sequence[int | None] | None, dtype: st
             array = array[..., 0]
     if len(array) == 0:
         raise ValueError(f"{name} holds no samples: its shape is {array.shape}.")
-    check_finite(name, array)
-    return array.astype(dtype, copy=False)
+    return as_floats(name, array, dtype)
 
 
 def as_target(name: str, data: Any, dtype: str) -> Array:
-    """Return targets as a finite array: floats as `dtype`, whole numbers (class labels) as they are, 1-D as (N, 1)."""
+    """Return targets as a finite array of `dtype`, 1-D as (N, 1). Class labels are whole numbers in it."""
     if isinstance(data, (list, tuple)) and len(data) == 1 and hasattr(data[0], "shape"):
         data = data[0]
-    array = as_numeric(name, data)
-    check_finite(name, array)
-    if array.dtype.kind in "fb":
-        array = array.astype(dtype, copy=False)
+    array = as_floats(name, as_numeric(name, data), dtype)
     return array[:, None] if array.ndim == 1 else array
 
 
 def as_sample_weight(name: str, data: Any, samples: int, dtype: str) -> Array:
     """Return sample weights (N,) or (N, timesteps) as a finite array of `dtype`."""
-    array = as_numeric(name, data).astype(dtype, copy=False)
-    check_finite(name, array)
+    array = as_floats(name, as_numeric(name, data), dtype)
     if array.ndim == 0 or len(array) != samples:
         raise ValueError(f"{name} must hold one weight for each of the {samples} samples, got shape {array.shape}.")
     return array

@@ -17,7 +17,7 @@ from rnn_core.naming import auto_name
 from rnn_core.passes import Pass
 from rnn_core.serialization import snake_case
 from rnn_core.trainer import Trainer
-from rnn_core.weights import total_size
+from rnn_core.weights import checked_values, total_size
 
 Array = NDArray[Any]
 
@@ -148,8 +148,6 @@ class Model(Trainer):
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Copy `weights` in, as :meth:`get_weights` returned them; all shapes are checked before any is written."""
         self._require_built("set_weights")
-        from rnn_core.weights import checked_values
-
         specs = [spec for layer in self.layers for spec in layer.specs]
         arrays = checked_values(f"Model {self.name!r}", specs, weights)
         for view, array in zip(self.weights, arrays, strict=True):
@@ -196,6 +194,28 @@ class Model(Trainer):
         from rnn_core.summary import print_summary
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is tied to this model's memory; the optimizer's state goes along as values."""
+        state = {**vars(self), "_free_passes": {}, "_d_vector": None, "history": None}
+        state.pop("_kept_steps", None)
+        if self.optimizer is not None:
+            slots = self.optimizer.get_state() if self.optimizer.built else None
+            state["optimizer"] = (type(self.optimizer), self.optimizer.get_config(), slots)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a copied or pickled state, and lay the weights out in one vector again."""
+        optimizer = state["optimizer"]
+        vars(self).update({**state, "optimizer": None})
+        if self.built:
+            self._make_vector()
+        if optimizer is not None:
+            cls, config, slots = optimizer
+            self.optimizer = cls.from_config(config)
+            if slots is not None:
+                self.prepare_training()
+                self.optimizer.set_state(slots)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

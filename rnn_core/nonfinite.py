@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rnn_core.models import Model
     from rnn_core.passes import Pass
+    from rnn_core.trainer import Trainer
 
 Array = NDArray[Any]
 
@@ -20,7 +20,7 @@ class NonFiniteError(ArithmeticError, ValueError):
     """Training met a NaN or an infinity; the message says in which epoch, batch, layer and array first."""
 
 
-def explain(model: Model, passes: Pass, loss: float) -> NonFiniteError:
+def explain(model: Trainer, passes: Pass, loss: float) -> NonFiniteError:
     """Return the error for a batch whose loss is not finite, naming the first array that is not.
 
     The forward pass is searched in the order in which it ran. Where the weights are bad already, the update of the

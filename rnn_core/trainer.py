@@ -66,6 +66,10 @@ class Trainer:
         """The gradients of all weights."""
         raise NotImplementedError
 
+    def constrain(self) -> None:
+        """Apply the constraints to the weights."""
+        raise NotImplementedError
+
     def new_pass(self, shape: tuple[int, ...], training: bool = False, needs_d_input: bool = False) -> Pass:
         """Return fresh records for inputs of `shape`."""
         raise NotImplementedError
@@ -322,7 +326,7 @@ class Trainer:
         def validate(epoch: int) -> training.Logs:
             if validation is None or not _is_due(epoch, validation_freq):
                 return {}
-            logs = training.test(self, validation, validation_size, calls, steps)
+            logs = training.evaluate(self, validation, validation_size, calls, steps)
             return {f"val_{name}": value for name, value in logs.items()}
 
         training.train(self, data, batch_size, epochs, initial_epoch, bool(shuffle), calls, validate)
@@ -359,7 +363,7 @@ class Trainer:
             epochs=1,
             steps=-(-len(data[0]) // batch_size),
         )
-        return _result(training.test(self, data, batch_size, calls), return_dict)
+        return _result(training.evaluate(self, data, batch_size, calls), return_dict)
 
     def predict(
         self,
@@ -394,7 +398,7 @@ class Trainer:
         x = self.checked_input(x)
         samples = len(x)
         if batch_size is None and samples == 1 and callbacks is None:  # nothing to cut up
-            rows = 1 if self.input_shape is None or self.input_shape[0] is None else self._predict_rows(x)
+            rows = 1 if self.input_shape is None or self.input_shape[0] is None else self.input_shape[0]
         elif batch_size is None:
             rows = self._predict_rows(x)
         else:
@@ -413,7 +417,7 @@ class Trainer:
         for layer in self.layers:
             shape = layer.compute_output_shape(shape)
             widest = max(widest, math.prod(shape), getattr(layer, "units", 1) * (x.shape[1] if x.ndim == 3 else 1))
-        return max(32, _PREDICT_FLOATS // widest)
+        return max(32, _PREDICT_FLOATS // int(widest))
 
     def _predict_batch(self, x: Array) -> Array:
         """Predict one batch with free records of its shape, or new ones: no two threads ever have the same."""
@@ -480,7 +484,7 @@ class Trainer:
         """Return the loss (and metrics) of `x` as one batch."""
         self._require_loss("test_on_batch")
         data = self._checked_data(x, y, sample_weight)
-        logs = training.test(self, data, len(data[0]), steps=self._batch_steps(False))
+        logs = training.evaluate(self, data, len(data[0]), steps=self._batch_steps(False))
         return _result(logs, return_dict)
 
     def predict_on_batch(self, x: Any) -> Array:

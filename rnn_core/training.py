@@ -27,7 +27,7 @@ from rnn_core.random import stream
 
 if TYPE_CHECKING:
     from rnn_core.callbacks import CallbackList
-    from rnn_core.models import Model
+    from rnn_core.trainer import Trainer
 
 Array = NDArray[Any]
 Logs = dict[str, float]
@@ -36,7 +36,7 @@ Logs = dict[str, float]
 class Totals:
     """The running mean of the loss, weighted by batch size, and the metrics: what an epoch's logs are made of."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Trainer) -> None:
         self.metrics, self.weighted = model.compiled_metrics.metrics, model.compiled_metrics.weighted
         self.named = model.compiled_metrics.all
         self.reset()
@@ -72,7 +72,7 @@ class Totals:
 class Step:
     """Loss and, when `training`, one training step on batches of one shape: its records and the output's gradient."""
 
-    def __init__(self, model: Model, x_shape: tuple[int, ...], y_shape: tuple[int, ...], training: bool) -> None:
+    def __init__(self, model: Trainer, x_shape: tuple[int, ...], y_shape: tuple[int, ...], training: bool) -> None:
         self.model = model
         self.training = training
         self.passes = Pass(model.layers, x_shape, model.d_vector if training else None)
@@ -118,7 +118,7 @@ class Step:
 class Steps:
     """The :class:`Step` for each batch shape, made when it is first met."""
 
-    def __init__(self, model: Model, training: bool) -> None:
+    def __init__(self, model: Trainer, training: bool) -> None:
         self.model = model
         self.training = training
         self.vector, self.loss = model.vector, model.loss  # what the records were made for
@@ -134,7 +134,7 @@ class Steps:
 
 
 def train(
-    model: Model,
+    model: Trainer,
     data: tuple[Array, Array, Array | None],
     batch_size: int,
     epochs: int,
@@ -147,7 +147,7 @@ def train(
 
     Parameters
     ----------
-    model : Model
+    model : Trainer
     data : tuple of x, y and sample weights or None
     batch_size, epochs, initial_epoch : int
     shuffle : bool
@@ -197,8 +197,8 @@ def _train_epoch(source: Iterable[Any], steps: Steps, totals: Totals, callbacks:
                 break
 
 
-def test(
-    model: Model,
+def evaluate(
+    model: Trainer,
     data: tuple[Array, Array, Array | None],
     batch_size: int,
     callbacks: CallbackList | None = None,

@@ -204,9 +204,7 @@ class Layer:
             expected = f"{expected.rsplit(',', 1)[0]}, {self.input_shape[-1]})"
         label = f"{type(self).__name__} {self.name!r} expects {expected}, got {shape_text(shape)}"
         if self.ranks and len(shape) not in self.ranks:
-            raise ValueError(
-                f"{label}: {len(shape)} dimensions where {' or '.join(map(str, self.ranks))} are needed."
-            )
+            raise ValueError(f"{label}: {len(shape)} dimensions where {' or '.join(map(str, self.ranks))} are needed.")
         if any(size == 0 for size in shape[1:]):
             raise ValueError(f"{label}: no dimension may be empty.")
         if self.specs and self.input_shape is not None and shape[-1] != self.input_shape[-1]:
@@ -245,8 +243,23 @@ class Layer:
         """Make a layer from what :meth:`get_config` returned."""
         return cls(**config)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the views out: a copy gets its own vector, and views of that."""
+        state = {name: value for name, value in vars(self).items() if not _is_view(value, self.vector)}
+        return {**state, "vector": self.vector.copy(), "owner": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a copied or pickled state, and cut its vector into views."""
+        vars(self).update(state)
+        if self.built:
+            self.bind(self.vector)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _is_view(value: Any, vector: Array) -> bool:
+    return isinstance(value, np.ndarray) and value.size > 0 and np.may_share_memory(value, vector)
 
 
 def shape_text(shape: InputShape) -> str:

@@ -162,7 +162,7 @@ class Dense(Layer):
         return DenseRecord(self, shape, d_vector)
 
     def forward(self, r: DenseRecord, x: Array, training: bool = False) -> Array:
-        """a = [x, 1] [K; b];  y = act(a)"""
+        """A = [x, 1] [K; b];  y = act(a)"""
         r.output_mask = r.mask
         sequence = x.ndim == 3
         r.x_outer[...] = x.transpose(1, 0, 2) if sequence else x
@@ -172,7 +172,7 @@ class Dense(Layer):
         return r.output_outer.transpose(1, 0, 2) if sequence else r.output
 
     def backward(self, r: DenseRecord, d_output: Array) -> Array | None:
-        """da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
+        """Da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
         sequence = d_output.ndim == 3
         if sequence:
             r.d_output_outer[...] = d_output.transpose(1, 0, 2)

@@ -56,7 +56,7 @@ class InputLayer:
         return f"<Input name={self.name}, shape={self.batch_shape}, dtype={self.dtype}>"
 
 
-def Input(  # noqa: N802  (Keras' name)
+def Input(
     shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,

@@ -68,12 +68,12 @@ class Masking(Layer):
         return MaskingRecord(self, shape)
 
     def forward(self, r: MaskingRecord, x: Array, training: bool = False) -> Array:
-        """y = x * m"""
+        """Y = x * m"""
         r.output_mask = self.compute_mask(x)
         return np.multiply(x, r.output_mask[:, :, None], r.output)
 
     def backward(self, r: MaskingRecord, d_output: Array) -> Array | None:
-        """dx = dy * m"""
+        """Dx = dy * m"""
         assert r.output_mask is not None
         return np.multiply(d_output, r.output_mask[:, :, None], r.d_input)
 

@@ -253,7 +253,7 @@ class SimpleRNN(SimpleRNNSettings):
         return SimpleRNNRecord(self, shape, d_vector)
 
     def forward(self, r: SimpleRNNRecord, x: Array, training: bool = False) -> Array:
-        """p = [x, 1] [K; b];  a_t = p_t + h_(t-1) U;  h_t = act(a_t)"""
+        """P = [x, 1] [K; b];  a_t = p_t + h_(t-1) U;  h_t = act(a_t)"""
         self._prepare(r, x, training)
         r.x_rows.dot(self.affine, r.projection)
         recurrent_kernel, recurrent, activate = self.recurrent_kernel, r.recurrent, self.activation.forward
