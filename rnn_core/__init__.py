@@ -17,19 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnn_core import (
-    activations,
-    config,
-    constraints,
-    initializers,
-    layers,
-    losses,
-    models,
-    optimizers,
-    random,
-    regularizers,
-    utils,
-)
+from rnn_core import activations, config, constraints, initializers, layers, models, random, regularizers, utils
 from rnn_core.layers import Input
 from rnn_core.layers.base import Layer
 from rnn_core.models import Model, Sequential
@@ -57,7 +45,13 @@ __all__ = [
     "utils",
 ]
 
-_ON_DEMAND = ("callbacks", "metrics", "series")  # loaded when first used, to keep the import light
+_ON_DEMAND = (
+    "callbacks",
+    "losses",
+    "metrics",
+    "optimizers",
+    "series",
+)  # loaded when first used, to keep the import light
 
 
 def __getattr__(name: str) -> Any:

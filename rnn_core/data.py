@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Data = tuple[Array, Array, Array | None]
+"""Inputs, targets and sample weights."""
 
 _BLOCK_BYTES = 4 << 20
 """About how much of shuffled data is copied together at once: 4 MB, so that data of any size can be trained on."""
@@ -113,6 +115,27 @@ def as_sample_weight(name: str, data: Any, samples: int, dtype: str) -> Array:
     if array.ndim == 0 or len(array) != samples:
         raise ValueError(f"{name} must hold one weight for each of the {samples} samples, got shape {array.shape}.")
     return array
+
+
+def split_off(data: Data, fraction: float) -> tuple[Data, Data]:
+    """Cut the last part off for validation: rows floor(N * (1 - fraction)) and on."""
+    samples = len(data[0])
+    at = math.floor(samples * (1 - fraction))
+    if at in (0, samples):
+        raise ValueError(
+            f"fit: validation_split={fraction} of {samples} samples leaves nothing for "
+            f"{'training' if at == 0 else 'validation'}."
+        )
+    x, y, w = data
+    return (x[:at], y[:at], None if w is None else w[:at]), (x[at:], y[at:], None if w is None else w[at:])
+
+
+def weights_of_classes(y: Array, class_weight: Mapping[int, float]) -> Array:
+    """Return each sample's weight by its class: the label itself, or the place of the largest entry."""
+    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(f"class_weight needs one label a sample, got y of shape {y.shape}.")
+    return np.array([float(class_weight.get(int(label), 1.0)) for label in labels])
 
 
 class Batches:

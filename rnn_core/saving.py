@@ -7,8 +7,6 @@ Entries are named as Keras names the groups of its weight files, ``simple_rnn/ke
 from __future__ import annotations
 
 import os
-import tempfile
-import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +46,8 @@ def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
 
     The new file is written beside the old, forced to disk, and then put in its place in one step.
     """
+    import tempfile
+
     path = checked_path(filepath)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists, and overwrite is False.")
@@ -66,6 +66,8 @@ def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
 
 def load_weights(model: Model, filepath: Any) -> None:
     """Read weights that :func:`save_weights` wrote; every name and shape is checked before any is changed."""
+    import zipfile
+
     path = checked_path(filepath)
     try:
         with np.load(path, allow_pickle=False) as file:
