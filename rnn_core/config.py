@@ -48,7 +48,7 @@ def standardize_dtype(dtype: Any = None) -> str:
     if dtype is None:
         return _floatx
     if isinstance(dtype, dict):  # Keras writes {"class_name": "DTypePolicy", "config": {"name": "float32"}}
-        dtype = dtype.get("config", {}).get("name")
+        dtype = str(dtype.get("config", {}).get("name"))  # np.dtype(None) would be float64
     try:
         name = str(np.dtype(dtype).name)
     except TypeError:

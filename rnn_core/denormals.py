@@ -33,8 +33,8 @@ def flush(x: NDArray[Any]) -> None:
 
     ``x = (x + c) - c`` with ``c = 1.5 * grid / eps`` and ``grid = 2**10 * tiny``, tiny the smallest normal number:
     near c numbers lie `grid` apart, so small values become a multiple of `grid`, zero or well above the denormals.
-    No value moves by more than ``grid / 2`` (float32: 6e-36) or one rounding of its own (relative `eps`), whichever
-    is more, and values above ``2 * c / eps`` (float32: 3e-21) do not change at all.
+    No value moves by more than ``grid / 2`` (float32: 6e-36) or twice `eps` of itself, whichever is more, and values
+    above ``4 * grid / eps**2`` (float32: 3.4e-21) do not change at all.
 
     Parameters
     ----------

@@ -76,13 +76,19 @@ def resolve(kind: str, identifier: Any, table: Mapping[str, Any], base: type) ->
         if identifier["class_name"] == "function":  # so Keras writes a bare function, its name as the config
             identifier = identifier["config"]
         else:
-            config = dict(identifier.get("config") or {})
+            config = identifier.get("config") or {}
             identifier = identifier["class_name"]
+        if not isinstance(config, dict):
+            raise TypeError(f"{kind}: 'config' of {identifier!r} must be a dict, got {config!r}.")
     if isinstance(identifier, str):
         found = table.get(identifier, table.get(snake_case(identifier)))
         if found is None:
             raise ValueError(f"Unknown {kind} {identifier!r}.{suggestion(identifier, table)}")
-        return found(**config) if isinstance(found, type) else found
+        if isinstance(found, type):
+            return found(**config)
+        if config:
+            raise ValueError(f"{kind} {identifier!r} takes no arguments, got {config!r}.")
+        return found
     if isinstance(identifier, type) and issubclass(identifier, base):
         return identifier()
     raise TypeError(
