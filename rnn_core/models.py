@@ -197,7 +197,7 @@ class Model(Trainer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is tied to this model's memory; the optimizer's state goes along as values."""
-        state = {**vars(self), "_free_passes": {}, "_d_vector": None, "history": None}
+        state = {**vars(self), "_free_passes": {}, "_d_vector": None, "_prepared": (None, None, []), "history": None}
         state.pop("_kept_steps", None)
         if self.optimizer is not None:
             slots = self.optimizer.get_state() if self.optimizer.built else None

@@ -11,7 +11,7 @@ from rnn_core import training
 from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int, real
 from rnn_core.compiled_metrics import CompiledMetrics
-from rnn_core.data import Data, as_sample_weight, as_target, split_off, weights_of_classes
+from rnn_core.data import Data, as_sample_weight, as_target, split_off, weighted_by_class
 from rnn_core.predictor import Predictor, verbosity
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Trainer(Predictor):
         self.compiled = False
         self.stop_training = False
         self.history: History | None = None
+        self._prepared: tuple[Any, Any, list[bool]] = (None, None, [])
 
     # Compiling.
 
@@ -97,7 +98,11 @@ class Trainer(Predictor):
             raise ValueError(f"{action}: model {self.name!r} was compiled without a loss.")
 
     def prepare_training(self) -> None:
-        """Tie the optimizer to the model's vectors; done again after layers were frozen or the model was rebuilt."""
+        """Tie the optimizer to the model's vectors, again after layers were frozen or the model was rebuilt."""
+        frozen = [not layer.trainable for layer in self.layers]
+        vector, optimizer, was_frozen = self._prepared
+        if vector is self.vector and optimizer is self.optimizer and was_frozen == frozen:
+            return
         tensors, trainable, start = [], [], 0
         for layer in self.layers:
             for spec in layer.memory_specs:
@@ -106,8 +111,9 @@ class Trainer(Predictor):
                     trainable.append(tensors[-1])
                 start += spec.size
         self.optimizer.build(self.vector, self.d_vector, tensors, trainable)
+        self._prepared = (self.vector, self.optimizer, frozen)
 
-    def _checked_data(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None, prefix: str = "") -> Data:
+    def _checked_data(self, x: Any, y: Any, sample_weight: Any, prefix: str = "") -> Data:
         """Return inputs, targets and weights as arrays of equal length."""
         x = self.checked_input(x, prefix + "x")
         if y is None:
@@ -118,10 +124,6 @@ class Trainer(Predictor):
         output_shape = self._output_shape_for(x.shape)
         self.loss.check_shapes(y.shape, output_shape)
         self.compiled_metrics.build(y.shape, output_shape)
-        if class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError("class_weight and sample_weight can't be given together.")
-            sample_weight = weights_of_classes(y, class_weight)
         if sample_weight is not None:
             sample_weight = as_sample_weight(prefix + "sample_weight", sample_weight, len(x), self.dtype)
         return x, y, sample_weight
@@ -199,13 +201,14 @@ class Trainer(Predictor):
             raise ValueError(f"fit: shuffle must be True or False, got {shuffle!r}.")
         epochs = positive_int("fit", "epochs", epochs, 0)
         initial_epoch = positive_int("fit", "initial_epoch", initial_epoch, 0)
-        data = self._checked_data(x, y, sample_weight, class_weight)
+        data = self._checked_data(x, y, sample_weight)
         validation: Data | None = None
         if validation_data is not None:
             vx, vy, vw = (*validation_data, None)[:3]
             validation = self._checked_data(vx, vy, vw, prefix="validation ")
         elif validation_split:
             data, validation = split_off(data, real("fit", "validation_split", validation_split, 0, 1))
+        data = weighted_by_class(data, class_weight)  # as in Keras, not what is split off
         batch_size = self._checked_batch_size(batch_size, len(data[0]))
         validation_size = 0
         if validation is not None:
@@ -221,6 +224,7 @@ class Trainer(Predictor):
             verbose=verbosity(verbose),
             epochs=epochs,
             steps=-(-len(data[0]) // batch_size),
+            validation_freq=1 if validation is None else validation_freq,
         )
         steps = training.Steps(self, training=False)
 
@@ -278,7 +282,7 @@ class Trainer(Predictor):
     ) -> Any:
         """Take one training step on `x` as one batch; return its loss (and metrics) before the step."""
         self._require_loss("train_on_batch")
-        x, y, weight = self._checked_data(x, y, sample_weight, class_weight)
+        x, y, weight = weighted_by_class(self._checked_data(x, y, sample_weight), class_weight)
         self.prepare_training()
         step = self._batch_steps(True).of(x, y)
         totals = training.Totals(self)
