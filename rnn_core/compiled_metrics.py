@@ -49,13 +49,18 @@ class CompiledMetrics:
 
     @property
     def all(self) -> list[tuple[str, Any]]:
-        """The metrics with the names they are reported under: a name that comes again gets a number, as in Keras."""
+        """The metrics with the names they are reported under.
+
+        As in Keras, a name that comes again gets a number, and a weighted metric the prefix ``weighted_`` first.
+        """
         named: list[tuple[str, Any]] = []
         counts: dict[str, int] = {}
-        for metric in (*self.metrics, *self.weighted):
-            number = counts.get(metric.name, 0)
-            counts[metric.name] = number + 1
-            named.append((f"{metric.name}_{number}" if number else metric.name, metric))
+        for prefix, metrics in (("", self.metrics), ("weighted_", self.weighted)):
+            for metric in metrics:
+                name = prefix + metric.name if metric.name in counts else metric.name
+                number = counts.get(name, 0)
+                counts[name] = number + 1
+                named.append((f"{name}_{number}" if number else name, metric))
         return named
 
     def get_config(self) -> dict[str, Any]:

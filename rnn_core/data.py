@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.checks import real
+
 Array = NDArray[Any]
 Data = tuple[Array, Array, Array | None]
 """Inputs, targets and sample weights."""
@@ -130,12 +132,20 @@ def split_off(data: Data, fraction: float) -> tuple[Data, Data]:
     return (x[:at], y[:at], None if w is None else w[:at]), (x[at:], y[at:], None if w is None else w[at:])
 
 
-def weights_of_classes(y: Array, class_weight: Mapping[int, float]) -> Array:
-    """Return each sample's weight by its class: the label itself, or the place of the largest entry."""
-    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
+def weighted_by_class(data: Data, class_weight: Mapping[int, float] | None) -> Data:
+    """Return `data` with each sample's weight by its class: the label itself, or the place of the largest entry."""
+    x, y, weight = data
+    if class_weight is None:
+        return data
+    if weight is not None:
+        raise ValueError("class_weight and sample_weight can't be given together.")
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dict of class to weight, got {class_weight!r}.")
+    labels = y.argmax(axis=-1) if y.shape[-1] > 1 else y[..., 0].round()
     if labels.ndim != 1:
         raise ValueError(f"class_weight needs one label a sample, got y of shape {y.shape}.")
-    return np.array([float(class_weight.get(int(label), 1.0)) for label in labels])
+    weights = {label: real("class_weight", f"the weight of {label!r}", w) for label, w in class_weight.items()}
+    return x, y, np.array([weights.get(int(label), 1.0) for label in labels], y.dtype)
 
 
 class Batches:

@@ -64,13 +64,14 @@ class Pass:
         chain = list(zip(self.layers, self.records, strict=True))
         self._forward = [(layer.forward, record) for layer, record in chain]
         self._backward = [(layer.backward, record) for layer, record in reversed(chain)]
-        self._makes_mask = any(layer.makes_mask for layer in self.layers)
         self.penalised = [i for i, layer in enumerate(self.layers) if layer.activity_regularizer is not None]
+        self._keeps_track = bool(self.penalised) or any(layer.makes_mask for layer in self.layers)
         self._outputs: list[Array] = []
 
     def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> Array:
         """Return the output of the last layer for inputs `x`, of which `mask` says which time steps are real."""
-        if self._makes_mask or self.penalised or mask is not None:
+        if self._keeps_track or mask is not None:
+            self._keeps_track = True  # from now on: the next batch must not be given this one's mask
             return self._forward_with_masks(x, training, mask)
         for forward, record in self._forward:
             x = forward(record, x, training)

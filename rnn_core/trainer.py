@@ -224,7 +224,7 @@ class Trainer(Predictor):
             verbose=verbosity(verbose),
             epochs=epochs,
             steps=-(-len(data[0]) // batch_size),
-            validation_freq=1 if validation is None else validation_freq,
+            **({} if validation is None or validation_freq == 1 else {"validation_freq": validation_freq}),
         )
         steps = training.Steps(self, training=False)
 

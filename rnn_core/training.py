@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rnn_core.blas import single_thread
 from rnn_core.data import Batches
-from rnn_core.nonfinite import explain
+from rnn_core.nonfinite import NonFiniteError, explain
 from rnn_core.passes import Pass
 from rnn_core.random import stream
 
@@ -54,10 +54,12 @@ class Totals:
         self.loss += loss * samples
         self.samples += samples
         if self.named:
+            from rnn_core.losses.shapes import apply_mask
+
+            plain = () if mask is None else (apply_mask("metrics", None, mask, y_pred.dtype),)
             for metric in self.metrics:
-                metric.update_state(y, y_pred)
-            if weight is not None and mask is not None:
-                weight = weight.reshape(weight.shape + (1,) * (mask.ndim - weight.ndim)) * mask
+                metric.update_state(y, y_pred, *plain)
+            weight = apply_mask("weighted_metrics", weight, mask, y_pred.dtype)
             for metric in self.weighted:
                 metric.update_state(y, y_pred, weight)
 
@@ -169,9 +171,9 @@ def train(
             source = batches if draws is None else batches.shuffled(draws.permutation(batches.samples))
             try:
                 _train_epoch(source, steps, totals, callbacks)
-            except ArithmeticError as error:
+            except NonFiniteError as error:
                 batch = -(-totals.samples // batch_size)
-                raise type(error)(f"Training stopped in epoch {epoch + 1}, batch {batch + 1}: {error}") from None
+                raise NonFiniteError(f"Training stopped in epoch {epoch + 1}, batch {batch + 1}: {error}") from None
             epoch_logs = totals.logs()
             epoch_logs.update(validate(epoch))
             callbacks.on_epoch_end(epoch, epoch_logs)
@@ -189,7 +191,12 @@ def _train_epoch(source: Iterable[Any], steps: Steps, totals: Totals, callbacks:
             callbacks.on_train_batch_begin(number)
         if step is None or len(x) != samples:  # the last batch may be smaller
             samples, step = len(x), steps.of(x, y)
-        loss = step.train(x, y, weight)
+        try:
+            loss = step.train(x, y, weight)
+        except NonFiniteError:
+            if not callbacks.handles_nan:
+                raise
+            loss = math.nan
         totals.add(loss, y, step.passes.output, weight, step.passes.output_mask)
         if hooks:
             callbacks.on_train_batch_end(number, totals.logs)

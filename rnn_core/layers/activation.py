@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core import activations
-from rnn_core.layers.base import Layer, Shape
+from rnn_core.layers.base import InputShape, Layer, Shape
 from rnn_core.records import Record, batch_array
 
 Array = NDArray[Any]
@@ -19,7 +19,7 @@ class ActivationRecord(Record):
 
     def __init__(self, layer: Activation, shape: Shape) -> None:
         self.x = batch_array(shape, layer.dtype)
-        self.output = batch_array(shape, layer.dtype)
+        self.output = batch_array(layer.compute_output_shape(shape), layer.dtype)
         self.scratch = batch_array(shape, layer.dtype)
         self.d_input = batch_array(shape, layer.dtype)
 
@@ -46,6 +46,10 @@ class Activation(Layer):
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
+
+    def compute_output_shape(self, input_shape: InputShape) -> Any:
+        """Return the shape of the input; glu halves its last size."""
+        return self.activation.output_shape(input_shape)  # type: ignore[arg-type]  # None stays None
 
     def new_record(self, shape: Shape, d_vector: Array | None = None) -> ActivationRecord:
         """Allocate the arrays for inputs of `shape`."""

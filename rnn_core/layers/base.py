@@ -7,6 +7,7 @@ use, initial values, checks, calls on plain arrays, ``get_weights`` and ``get_co
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -236,12 +237,19 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as Keras names them."""
-        return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make a layer from what :meth:`get_config` returned."""
         return cls(**config)
+
+    def __copy__(self) -> Self:
+        """Copy deeply: two layers that draw from one stream, or write to one state, would not be two."""
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the views out: a copy gets its own vector, and views of that."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,52 +10,58 @@ from numpy.typing import NDArray
 from rnn_core import activations, constraints, initializers, regularizers
 from rnn_core.checks import positive_int
 from rnn_core.layers.base import InputShape, Layer, Shape
-from rnn_core.records import Record
+from rnn_core.records import Record, batch_array
 
 Array = NDArray[Any]
 
 
 class DenseRecord(Record):
-    """What :class:`Dense` computes for one batch; N is batch, or timesteps * batch (time-major) for sequences.
+    """What :class:`Dense` computes for one batch.
+
+    The products see sequences as rows, the others as they are: ``x_rows`` (N, features) is the same memory as ``x``,
+    with N = batch, or timesteps * batch (time-major) for sequences.
 
     Attributes
     ----------
-    x : ndarray, shape (N, features)
+    x : ndarray, shape (batch, [timesteps,] features)
         The inputs; in ``x_and_one`` with a column of ones behind them, so that the bias is a row of the kernel.
-    preactivation, output : ndarray, shape (N, units)
+    preactivation, output : ndarray, shape (batch, [timesteps,] units)
         One array where the derivative of the activation is written in its output (relu, tanh, sigmoid, ...).
-    d_preactivation : ndarray, shape (N, units)
+    d_preactivation : ndarray, shape (batch, [timesteps,] units)
     d_kernel, d_bias : ndarray
         Views into the model's vector of gradients.
-    d_input : ndarray, shape (N, features)
+    d_input : ndarray, shape (batch, [timesteps,] features)
     """
 
     def __init__(self, layer: Dense, shape: Shape, d_vector: Array | None) -> None:
         features, units, dtype = shape[-1], layer.units, layer.dtype
         self.is_linear = isinstance(layer.activation, activations.Linear)
-        outer = shape[1::-1] if len(shape) == 3 else shape[:1]  # (timesteps, batch) or (batch,)
-        rows = math.prod(outer)
+        self.is_sequence = len(shape) == 3
         width = features + layer.use_bias
-        self.x_and_one = np.ones((rows, width), dtype)
-        self.x = self.x_and_one[:, :features]
-        self.x_outer = self.x_and_one.reshape(*outer, width)[..., :features]
-        self.x_transposed = self.x_and_one.T
-        self.preactivation = np.empty((rows, units), dtype)
+        outputs = (*shape[:-1], units)
+        self.x_and_one, self.x_rows = _with_rows((*shape[:-1], width), dtype)
+        self.x_and_one.fill(1)
+        self.x = self.x_and_one[..., :features]
+        self.x_transposed = self.x_rows.T
+        self.preactivation, self.preactivation_rows = _with_rows(outputs, dtype)
         self.output = self.preactivation
         if layer.activation.needs == "input":
-            self.output = np.empty((rows, units), dtype)
-        self.output_outer = self.output.reshape(*outer, units)
+            self.output = batch_array(outputs, dtype)
         if d_vector is not None:
             d_weights = layer.views(d_vector)
             self.d_affine = d_vector.reshape(width, units)
             self.d_kernel = d_weights["kernel"]
             self.d_bias = d_weights.get("bias")
-            self.d_preactivation = np.empty((rows, units), dtype)
-            self.scratch = np.empty((rows, units), dtype)
-            self.d_output = np.empty((rows, units), dtype)
-            self.d_output_outer = self.d_output.reshape(*outer, units)
-            self.d_input = np.empty((rows, features), dtype)
-            self.d_input_outer = self.d_input.reshape(*outer, features)
+            self.d_preactivation, self.d_rows = _with_rows(outputs, dtype)
+            self.scratch = batch_array(outputs, dtype)
+            self.d_input, self.d_input_rows = _with_rows(shape, dtype)
+
+
+def _with_rows(shape: Shape, dtype: Any) -> tuple[Array, Array]:
+    """Return an array for a batch and the same memory as rows (batch or timesteps * batch, last size)."""
+    array = batch_array(shape, dtype)
+    in_memory = array.transpose(1, 0, 2) if len(shape) == 3 else array
+    return array, in_memory.reshape(-1, shape[-1])
 
 
 class Dense(Layer):
@@ -164,29 +169,33 @@ class Dense(Layer):
     def forward(self, r: DenseRecord, x: Array, training: bool = False) -> Array:
         """A = [x, 1] [K; b];  y = act(a)"""
         r.output_mask = r.mask
-        sequence = x.ndim == 3
-        r.x_outer[...] = x.transpose(1, 0, 2) if sequence else x
-        r.x_and_one.dot(self.affine, r.preactivation)
+        r.x[...] = x
+        r.x_rows.dot(self.affine, r.preactivation_rows)
         if not r.is_linear:
             self.activation.forward(r.preactivation, r.output)
-        return r.output_outer.transpose(1, 0, 2) if sequence else r.output
+        return r.output
 
     def backward(self, r: DenseRecord, d_output: Array) -> Array | None:
         """Da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
-        sequence = d_output.ndim == 3
-        if sequence:
-            r.d_output_outer[...] = d_output.transpose(1, 0, 2)
-            d_output = r.d_output
-        da = d_output
+        da = r.d_rows
         if not r.is_linear:
-            da = r.d_preactivation
             saved = r.output if self.activation.needs == "output" else r.preactivation
-            self.activation.backward(saved, d_output, da, r.scratch)
+            self.activation.backward(saved, d_output, r.d_preactivation, r.scratch)
+        elif r.is_sequence:
+            np.copyto(r.d_preactivation, d_output)
+        else:
+            da = d_output
         r.x_transposed.dot(da, r.d_affine)
         if not r.needs_d_input:
             return None
-        da.dot(self.kernel_transposed, r.d_input)
-        return r.d_input_outer.transpose(1, 0, 2) if sequence else r.d_input
+        da.dot(self.kernel_transposed, r.d_input_rows)
+        return r.d_input
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make a layer from a config of this engine or of Keras, which also says that nothing is quantized."""
+        unset = {"quantization_config"} if config.get("quantization_config") is None else set()
+        return cls(**{name: value for name, value in config.items() if name not in unset})
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.checks import real
+from rnn_core.checks import positive_int, real
 from rnn_core.layers.base import Layer, Shape
 from rnn_core.random import stream
 from rnn_core.records import Record, batch_array
@@ -77,9 +77,9 @@ class Dropout(Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.rate = real("Dropout", "rate", rate, 0, 1)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.seed = seed
-        self.dropout_stream = stream(seed)
+        self.noise_shape = _checked_noise_shape(noise_shape)
+        self.seed = None if seed is None else positive_int("Dropout", "seed", seed, 0)
+        self.dropout_stream = stream(self.seed)
 
     def new_record(self, shape: Shape, d_vector: Array | None = None) -> DropoutRecord:
         """Allocate the arrays for inputs of `shape`."""
@@ -89,8 +89,12 @@ class Dropout(Layer):
         """Return the shape of the mask for inputs of `shape`."""
         if self.noise_shape is None:
             return shape
-        if len(self.noise_shape) != len(shape):
-            raise ValueError(f"Dropout: noise_shape {self.noise_shape} does not fit inputs of shape {shape}.")
+        fits = len(self.noise_shape) == len(shape)
+        if not fits or any(m not in (None, 1, n) for m, n in zip(self.noise_shape, shape, strict=True)):
+            raise ValueError(
+                f"Dropout {self.name!r}: noise_shape {self.noise_shape} does not fit inputs of shape {shape}: every "
+                "size must be 1, None or the input's."
+            )
         return tuple(n if m is None else m for m, n in zip(self.noise_shape, shape, strict=True))
 
     def forward(self, r: DropoutRecord, x: Array, training: bool = False) -> Array:
@@ -111,3 +115,11 @@ class Dropout(Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
+
+
+def _checked_noise_shape(noise_shape: Any) -> tuple[int | None, ...] | None:
+    if noise_shape is None:
+        return None
+    if not isinstance(noise_shape, (tuple, list)):
+        raise ValueError(f"Dropout: noise_shape must be a tuple of sizes, got {noise_shape!r}.")
+    return tuple(None if n is None else positive_int("Dropout", "every size in noise_shape", n) for n in noise_shape)

@@ -54,7 +54,7 @@ class SimpleRNNRecord(Record):
     d_preactivation : ndarray, shape (T, B, H)
         da_t, from ``first_active`` on; before it every gradient is exactly zero.
     d_hidden : ndarray, shape (B, H)
-        dh_t while the backward loop runs; the gradient of the initial state afterwards.
+        dh_t while the backward loop runs; afterwards the gradient of the initial state, where there is one.
     d_kernel, d_recurrent_kernel, d_bias : ndarray
         Views into the model's vector of gradients.
     d_input : ndarray, shape (T, B, F)
@@ -250,6 +250,10 @@ class SimpleRNN(SimpleRNNSettings):
 
     def new_record(self, shape: Shape, d_vector: Array | None = None) -> SimpleRNNRecord:
         """Allocate the arrays for inputs of `shape`."""
+        if self.state is not None and len(self.state) != shape[0]:
+            raise ValueError(
+                f"SimpleRNN {self.name!r} is stateful with batches of {len(self.state)}, got one of {shape[0]}."
+            )
         return SimpleRNNRecord(self, shape, d_vector)
 
     def forward(self, r: SimpleRNNRecord, x: Array, training: bool = False) -> Array:
@@ -313,9 +317,11 @@ class SimpleRNN(SimpleRNNSettings):
             step_mask = r.mask.T[:, :, None]
             r.step_mask = step_mask[::-1] if self.go_backwards else step_mask
         state = self.state if r.initial_state is None else r.initial_state
-        r.has_initial_state = state is not None
         if state is not None:
             r.hidden[0] = state
+        elif r.has_initial_state:  # the batch before had one
+            r.hidden[0] = 0
+        r.has_initial_state = state is not None
 
     def _output(self, r: SimpleRNNRecord) -> Array:
         """Return the last hidden state (B, H), or all of them (B, T, H); 0 at masked steps if asked for."""
@@ -399,20 +405,9 @@ class SimpleRNN(SimpleRNNSettings):
         r = self.new_record(x.shape)
         r.mask = checked_mask(mask, x.shape)
         if initial_state is not None:
-            r.initial_state = self._checked_state(initial_state, x.shape[0])
+            r.initial_state = self.checked_state("initial_state", initial_state, len(x))
         output = np.array(self.forward(r, x, training), order="C")
         return (output, r.hidden[-1].copy()) if self.return_state else output
-
-    def _checked_state(self, initial_state: Any, batch: int) -> Array:
-        if isinstance(initial_state, (list, tuple)) and len(initial_state) == 1:
-            initial_state = initial_state[0]
-        state = np.asarray(initial_state, self.dtype)
-        if state.shape != (batch, self.units):
-            raise ValueError(
-                f"SimpleRNN {self.name!r}: initial_state must have shape (batch, units) = {(batch, self.units)}, "
-                f"got {state.shape}."
-            )
-        return state
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

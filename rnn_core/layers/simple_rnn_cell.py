@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rnn_core import activations, constraints, initializers, regularizers
 from rnn_core.checks import positive_int, real
+from rnn_core.data import as_numeric
 from rnn_core.layers.base import InputShape, Layer, Shape
 from rnn_core.layers.dropout import draw_dropout_mask
 from rnn_core.random import stream
@@ -63,8 +64,8 @@ class SimpleRNNSettings(Layer):
         # Keras clamps the rates to [0, 1] instead of refusing them.
         self.dropout = min(1.0, max(0.0, real(owner, "dropout", dropout)))
         self.recurrent_dropout = min(1.0, max(0.0, real(owner, "recurrent_dropout", recurrent_dropout)))
-        self.seed = seed
-        self.dropout_stream = stream(seed) if self.dropout or self.recurrent_dropout else None
+        self.seed = None if seed is None else positive_int(owner, "seed", seed, 0)
+        self.dropout_stream = stream(self.seed) if self.dropout or self.recurrent_dropout else None
 
     def build(self, input_shape: InputShape) -> None:
         """State kernel (features, units), recurrent_kernel (units, units) and bias (units,)."""
@@ -112,6 +113,16 @@ class SimpleRNNSettings(Layer):
             "recurrent_dropout": self.recurrent_dropout,
             "seed": self.seed,
         }
+
+    def checked_state(self, argument: str, state: Any, batch: int) -> Array:
+        """Return a state given by the caller, or the one in a list of one, as an array (batch, units)."""
+        if isinstance(state, (list, tuple)) and len(state) == 1 and np.ndim(state[0]) == 2:
+            state = state[0]
+        label = f"{type(self).__name__} {self.name!r}: {argument}"
+        array = as_numeric(label, state).astype(self.dtype, copy=False)
+        if array.shape != (batch, self.units):
+            raise ValueError(f"{label} must have shape (batch, units) = {(batch, self.units)}, got {array.shape}.")
+        return array
 
 
 class SimpleRNNCellRecord(Record):
@@ -215,8 +226,6 @@ class SimpleRNNCell(SimpleRNNSettings):
         """Take one step: return the output (batch, units) and the new state, a list where `states` is one."""
         x = self.convert(inputs)
         nested = isinstance(states, (list, tuple))
-        h = np.asarray(states[0] if nested else states, self.dtype)
-        if h.shape != (len(x), self.units):
-            raise ValueError(f"{self.name}: states must have shape {(len(x), self.units)}, got {h.shape}.")
+        h = self.checked_state("states", states, len(x))
         hidden = self.step(self.new_record(x.shape), x, h, training)
         return hidden, [hidden] if nested else hidden
