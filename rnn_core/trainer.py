@@ -103,13 +103,17 @@ class Trainer(Predictor):
         vector, optimizer, was_frozen = self._prepared
         if vector is self.vector and optimizer is self.optimizer and was_frozen == frozen:
             return
-        tensors, trainable, start = [], [], 0
+        tensors: list[slice] = []  # in Keras' order of weights
+        trainable: list[slice] = []
+        start = 0
         for layer in self.layers:
+            places = {}
             for spec in layer.memory_specs:
-                tensors.append(slice(start, start + spec.size))
-                if layer.trainable:
-                    trainable.append(tensors[-1])
+                places[spec.name] = slice(start, start + spec.size)
                 start += spec.size
+            tensors += [places[spec.name] for spec in layer.specs]
+            if layer.trainable:
+                trainable += places.values()
         self.optimizer.build(self.vector, self.d_vector, tensors, trainable)
         self._prepared = (self.vector, self.optimizer, frozen)
 
