@@ -25,9 +25,9 @@ def as_numeric(name: str, data: Any) -> Array:
     Raises
     ------
     TypeError
-        For text, objects, complex numbers or dates.
+        For text, objects, complex numbers or dates, and for anything that is no array at all.
     ValueError
-        For nested lists of unequal lengths.
+        For nested lists of unequal lengths, and for masked arrays, whose masked values would count.
 
     Examples
     --------
@@ -37,14 +37,29 @@ def as_numeric(name: str, data: Any) -> Array:
     TypeError: x must be numeric, got dtype <U1.
     """
     if hasattr(data, "to_numpy"):
-        data = data.to_numpy()
+        data = _from_pandas(name, data)
+    if hasattr(data, "filled") and np.ma.is_masked(data):
+        raise ValueError(f"{name} is a masked array with {int(data.mask.sum())} values masked: fill or drop them first.")
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"{name} can't be made one array: {error}") from error
+    if array.dtype.kind == "O" and array.ndim == 0:
+        raise TypeError(f"{name} must be an array, a list of numbers or a pandas object, got {type(data).__name__}.")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be numeric, got dtype {array.dtype}.")
     return array
+
+
+def _from_pandas(name: str, data: Any) -> Any:
+    """Return a Series' or a DataFrame's values; columns of several numeric kinds become float64."""
+    array = data.to_numpy()
+    if array.dtype.kind != "O" or array.ndim != 2:
+        return array
+    other = [column for column, dtype in zip(data.columns, data.dtypes, strict=True) if dtype.kind not in "fiub"]
+    if other:
+        raise TypeError(f"{name} must be numeric, got {', '.join(f'column {c!r} of {data[c].dtype}' for c in other)}.")
+    return data.to_numpy("float64", na_value=math.nan)
 
 
 def all_finite(array: Array) -> bool:
@@ -55,8 +70,9 @@ def all_finite(array: Array) -> bool:
     """
     if array.flags.c_contiguous:
         flat = array.reshape(-1)
-        if math.isfinite(flat.dot(flat)):
-            return True
+        with np.errstate(over="ignore", invalid="ignore"):
+            if math.isfinite(flat.dot(flat)):
+                return True
     return bool(np.isfinite(array).all())
 
 
@@ -187,9 +203,13 @@ class Batches:
         for start in range(0, self.samples, self.block):
             rows = order[start : start + self.block]
             for array, buffer in zip(self.arrays, self._buffers, strict=True):
-                if array is not None and buffer is not None:
+                if array is None or buffer is None:
+                    continue
+                if array.flags.c_contiguous:
                     # mode="clip" lets take write straight into out; the indices are a permutation, so never clipped.
                     array.take(rows, 0, buffer[: len(rows)], mode="clip")
+                else:  # windows that overlap in memory, say: take would copy all of them first
+                    buffer[: len(rows)] = array[rows]
             yield from self._views(len(rows))
 
     def _views(self, rows: int) -> list[tuple[Array | None, ...]]:

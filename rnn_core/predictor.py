@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int
-from rnn_core.data import as_input
+from rnn_core.data import all_finite, as_input
 from rnn_core.layers.base import InputShape, Layer
 from rnn_core.passes import Pass
 
@@ -72,7 +72,7 @@ class Predictor:
             and x.ndim == len(self.input_shape or ())
             and len(x)
             and x.flags.c_contiguous
-            and math.isfinite((flat := x.reshape(-1)).dot(flat))
+            and all_finite(x)
         ):
             array = x
         else:

@@ -68,7 +68,8 @@ class Trainer(Predictor):
         from rnn_core import losses, optimizers
 
         self.optimizer = optimizers.get(optimizer)
-        self.loss = None if loss is None else losses.get(loss)
+        by_shape = isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")  # which one, the data will say
+        self.loss = loss if loss is None or by_shape else losses.get(loss)
         self.compiled_metrics = CompiledMetrics(metrics, weighted_metrics)
         self.compiled = True
 
@@ -84,7 +85,7 @@ class Trainer(Predictor):
         self._require_compiled("get_compile_config")
         return {
             "optimizer": optimizers.serialize(self.optimizer),
-            "loss": None if self.loss is None else losses.serialize(self.loss),
+            "loss": self.loss if self.loss is None or isinstance(self.loss, str) else losses.serialize(self.loss),
             **self.compiled_metrics.get_config(),
         }
 
@@ -126,6 +127,10 @@ class Trainer(Predictor):
         if len(y) != len(x):
             raise ValueError(f"{prefix}x and {prefix}y must have as many samples, got {len(x)} and {len(y)}.")
         output_shape = self._output_shape_for(x.shape)
+        if isinstance(self.loss, str):
+            from rnn_core import losses
+
+            self.loss = losses.get_for_shapes(self.loss, y.shape, output_shape)
         self.loss.check_shapes(y.shape, output_shape)
         self.compiled_metrics.build(y.shape, output_shape)
         if sample_weight is not None:

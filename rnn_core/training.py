@@ -194,7 +194,7 @@ def _train_epoch(source: Iterable[Any], steps: Steps, totals: Totals, callbacks:
         try:
             loss = step.train(x, y, weight)
         except NonFiniteError:
-            if not callbacks.handles_nan:
+            if not callbacks.takes_nan:
                 raise
             loss = math.nan
         totals.add(loss, y, step.passes.output, weight, step.passes.output_mask)

@@ -87,7 +87,7 @@ class CallbackList(Callback):
             listening = [c for c in self.callbacks if c.listens(hook)]
             self._hooks[hook] = [getattr(c, hook) for c in listening]
             self._lazy[hook] = all(c.lazy_logs for c in listening)
-        self.handles_nan = any(c.handles_nan for c in self.callbacks)
+        self.takes_nan = any(c.handles_nan for c in self.callbacks)
         self.has_train_batch_hooks = self._any("on_train_batch_begin", "on_train_batch_end")
         self.has_test_batch_hooks = self._any("on_test_batch_begin", "on_test_batch_end")
         self.has_predict_batch_hooks = self._any("on_predict_batch_begin", "on_predict_batch_end")
