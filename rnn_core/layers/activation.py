@@ -56,14 +56,14 @@ class Activation(Layer):
         return ActivationRecord(self, shape)
 
     def forward(self, r: ActivationRecord, x: Array, training: bool = False) -> Array:
-        """Y = act(x)"""
+        """y = act(x)"""
         r.output_mask = r.mask
         np.copyto(r.x, x)
         self.activation.forward(r.x, r.output)
         return r.output
 
     def backward(self, r: ActivationRecord, d_output: Array) -> Array | None:
-        """Dx = dy * act'(x)"""
+        """dx = dy * act'(x)"""
         saved = r.output if self.activation.needs == "output" else r.x
         self.activation.backward(saved, d_output, r.d_input, r.scratch)
         return r.d_input

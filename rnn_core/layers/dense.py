@@ -167,7 +167,7 @@ class Dense(Layer):
         return DenseRecord(self, shape, d_vector)
 
     def forward(self, r: DenseRecord, x: Array, training: bool = False) -> Array:
-        """A = [x, 1] [K; b];  y = act(a)"""
+        """a = [x, 1] [K; b];  y = act(a)"""
         r.output_mask = r.mask
         r.x[...] = x
         r.x_rows.dot(self.affine, r.preactivation_rows)
@@ -176,7 +176,7 @@ class Dense(Layer):
         return r.output
 
     def backward(self, r: DenseRecord, d_output: Array) -> Array | None:
-        """Da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
+        """da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
         da = r.d_rows
         if not r.is_linear:
             saved = r.output if self.activation.needs == "output" else r.preactivation

@@ -98,7 +98,7 @@ class Dropout(Layer):
         return tuple(n if m is None else m for m, n in zip(self.noise_shape, shape, strict=True))
 
     def forward(self, r: DropoutRecord, x: Array, training: bool = False) -> Array:
-        """Y = x * m"""
+        """y = x * m"""
         r.output_mask = r.mask
         r.dropout_mask = None
         if not training or self.rate == 0:
@@ -107,7 +107,7 @@ class Dropout(Layer):
         return np.multiply(x, r.dropout_mask, r.output)
 
     def backward(self, r: DropoutRecord, d_output: Array) -> Array | None:
-        """Dx = dy * m"""
+        """dx = dy * m"""
         if r.dropout_mask is None:
             return d_output
         return np.multiply(d_output, r.dropout_mask, r.d_input)

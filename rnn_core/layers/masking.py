@@ -68,12 +68,12 @@ class Masking(Layer):
         return MaskingRecord(self, shape)
 
     def forward(self, r: MaskingRecord, x: Array, training: bool = False) -> Array:
-        """Y = x * m"""
+        """y = x * m"""
         r.output_mask = self.compute_mask(x)
         return np.multiply(x, r.output_mask[:, :, None], r.output)
 
     def backward(self, r: MaskingRecord, d_output: Array) -> Array | None:
-        """Dx = dy * m"""
+        """dx = dy * m"""
         assert r.output_mask is not None
         return np.multiply(d_output, r.output_mask[:, :, None], r.d_input)
 

@@ -27,7 +27,7 @@ from rnn_core import regularizers
 from rnn_core.denormals import flush
 from rnn_core.layers.base import InputShape, Shape, checked_mask
 from rnn_core.layers.simple_rnn_cell import SimpleRNNSettings
-from rnn_core.records import Record
+from rnn_core.layers.simple_rnn_record import SimpleRNNRecord
 
 Array = NDArray[Any]
 
@@ -35,71 +35,6 @@ add = np.add
 
 _FLUSH_EVERY = 8
 """Backward steps between two looks at a decayed gradient: often enough that few denormals arise in between."""
-
-
-class SimpleRNNRecord(Record):
-    """What :class:`SimpleRNN` computes for one batch (T timesteps, B batch, F features, H units).
-
-    All arrays are in processing order: with ``go_backwards`` index 0 holds the last time step.
-
-    Attributes
-    ----------
-    x : ndarray, shape (T, B, F)
-        The inputs, dropped out where that applies.
-    hidden : ndarray, shape (T + 1, B, H)
-        h_(-1) = the initial state, then the hidden state after each step.
-    preactivation : ndarray, shape (T, B, H)
-        a_t. The same memory as ``hidden[1:]``, overwritten by h_t, where the derivative of the activation is
-        written in its output (tanh, relu, sigmoid, ...).
-    d_preactivation : ndarray, shape (T, B, H)
-        da_t, from ``first_active`` on; before it every gradient is exactly zero.
-    d_hidden : ndarray, shape (B, H)
-        dh_t while the backward loop runs; afterwards the gradient of the initial state, where there is one.
-    d_kernel, d_recurrent_kernel, d_bias : ndarray
-        Views into the model's vector of gradients.
-    d_input : ndarray, shape (T, B, F)
-    """
-
-    def __init__(self, layer: SimpleRNN, shape: Shape, d_vector: Array | None) -> None:
-        batch, timesteps, features = shape
-        units, dtype = layer.units, layer.dtype
-        self.batch, self.timesteps = batch, timesteps
-        width = features + layer.use_bias
-        self.x_and_one = np.ones((timesteps, batch, width), dtype)
-        self.x = self.x_and_one[..., :features]
-        self.x_rows = self.x_and_one.reshape(-1, width)  # (T * B, F + 1)
-        self.hidden = np.zeros((timesteps + 1, batch, units), dtype)
-        in_place = layer.activation.needs == "output"
-        self.preactivation = self.hidden[1:] if in_place else np.empty((timesteps, batch, units), dtype)
-        self.projection = self.preactivation.reshape(-1, units)  # (T * B, H)
-        self.recurrent = np.empty((batch, units), dtype)  # h_(t-1) U
-        # Views, made once: of each step h_(t-1), a_t, h_t; of the outputs.
-        self.steps = list(zip(self.hidden[:-1], self.preactivation, self.hidden[1:], strict=True))
-        self.last_hidden = self.hidden[-1]
-        self.hidden_sequence = self.hidden[1:].transpose(1, 0, 2)  # (B, T, H)
-
-        self.initial_state: Array | None = None  # (B, H), where a call gives one
-        self.has_initial_state = False
-        self.input_dropout: Array | None = None  # (B, F)
-        self.recurrent_dropout: Array | None = None  # (B, H)
-        self.step_mask: Array | None = None  # (T, B, 1), in processing order
-        self.first_active = 0
-
-        if d_vector is not None:
-            d_weights = layer.views(d_vector)
-            self.d_affine = layer.affine_of(d_vector)
-            self.d_kernel = d_weights["kernel"]
-            self.d_recurrent_kernel = d_weights["recurrent_kernel"]
-            self.d_bias = d_weights.get("bias")
-            self.d_preactivation = np.empty((timesteps, batch, units), dtype)
-            self.d_hidden = np.empty((batch, units), dtype)
-            self.scratch = np.empty((batch, units), dtype)
-            self.recurrent_kernel_transposed = np.empty((units, units), dtype)
-            saved = self.hidden[1:] if in_place else self.preactivation  # what act' is written in
-            self.backward_steps = list(zip(saved, self.d_preactivation, strict=True))
-            self.x_transposed = self.x_rows.T
-            self.d_rows = self.d_preactivation.reshape(-1, units)  # (T * B, H)
-            self.d_input: Array | None = None  # made when it is first asked for
 
 
 class SimpleRNN(SimpleRNNSettings):
@@ -257,7 +192,7 @@ class SimpleRNN(SimpleRNNSettings):
         return SimpleRNNRecord(self, shape, d_vector)
 
     def forward(self, r: SimpleRNNRecord, x: Array, training: bool = False) -> Array:
-        """P = [x, 1] [K; b];  a_t = p_t + h_(t-1) U;  h_t = act(a_t)"""
+        """p = [x, 1] [K; b];  a_t = p_t + h_(t-1) U;  h_t = act(a_t)"""
         self._prepare(r, x, training)
         r.x_rows.dot(self.affine, r.projection)
         recurrent_kernel, recurrent, activate = self.recurrent_kernel, r.recurrent, self.activation.forward
@@ -277,15 +212,18 @@ class SimpleRNN(SimpleRNNSettings):
     def backward(self, r: SimpleRNNRecord, d_output: Array) -> Array | None:
         """dh_t = dy_t + da_(t+1) Uᵀ;  da_t = dh_t * act'(a_t);  then dK, dU, db and dx, one product each"""
         d_hidden, d_steps = self._d_last_hidden(r, d_output)
-        derivative, last = self.activation.backward, r.timesteps - 1
+        derivative, last, recurrent_kernel_transposed = self.activation.backward, r.timesteps - 1, r.transposed
         if last or r.has_initial_state:
-            r.recurrent_kernel_transposed[...] = self.recurrent_kernel.T
+            recurrent_kernel_transposed[...] = self.recurrent_kernel.T
+        special = r.step_mask is not None or r.recurrent_dropout is not None
         r.first_active = 0
         carried = None
-        for t in range(last, -1, -1):
-            saved, da = r.backward_steps[t]
+        for t, (saved, da) in r.backward_steps:
             if t < last:
-                d_hidden = self._d_previous_hidden(r, r.d_preactivation[t + 1], carried)
+                d_hidden = r.d_hidden
+                r.d_preactivation[t + 1].dot(recurrent_kernel_transposed, d_hidden)
+                if special:
+                    self._recurrent_dropout_and_carry(r, d_hidden, carried)
                 if d_steps is not None:
                     add(d_hidden, d_steps[t], d_hidden)
                 if t % _FLUSH_EVERY == 0 and _has_vanished(d_hidden) and (d_steps is None or not d_steps[:t].any()):
@@ -297,7 +235,8 @@ class SimpleRNN(SimpleRNNSettings):
             derivative(saved, d_hidden, da, r.scratch)
         else:
             if r.has_initial_state:
-                self._d_previous_hidden(r, r.d_preactivation[0], carried)
+                r.d_preactivation[0].dot(recurrent_kernel_transposed, r.d_hidden)
+                self._recurrent_dropout_and_carry(r, r.d_hidden, carried)
         self._weight_gradients(r)
         return self._input_gradient(r) if r.needs_d_input else None
 
@@ -340,14 +279,12 @@ class SimpleRNN(SimpleRNNSettings):
             d_steps = d_steps * r.step_mask
         return d_steps[-1], d_steps
 
-    def _d_previous_hidden(self, r: SimpleRNNRecord, da: Array, carried: Array | None) -> Array:
-        """dh_(t-1), as far as it comes from step t: da_t Uᵀ * rm, and what a masked step carried over"""
-        da.dot(r.recurrent_kernel_transposed, r.d_hidden)
+    def _recurrent_dropout_and_carry(self, r: SimpleRNNRecord, d_hidden: Array, carried: Array | None) -> None:
+        """dh_(t-1) = da_t Uᵀ * rm, and what a masked step carried over"""
         if r.recurrent_dropout is not None:
-            np.multiply(r.d_hidden, r.recurrent_dropout, r.d_hidden)
+            np.multiply(d_hidden, r.recurrent_dropout, d_hidden)
         if carried is not None:
-            add(r.d_hidden, carried, r.d_hidden)
-        return r.d_hidden
+            add(d_hidden, carried, d_hidden)
 
     def _weight_gradients(self, r: SimpleRNNRecord) -> None:
         """[dK; db] = sum of [x_t, 1]ᵀ da_t;  dU = sum of h_(t-1)ᵀ da_t, over the active steps"""
@@ -426,4 +363,4 @@ class SimpleRNN(SimpleRNNSettings):
 def _has_vanished(d_hidden: Array) -> bool:
     """Clear `d_hidden` of denormal numbers; whether nothing is left of it, so that all earlier gradients are zero."""
     flush(d_hidden)
-    return not d_hidden.any()
+    return not (d_hidden.max() or d_hidden.min())

@@ -192,7 +192,7 @@ class SimpleRNNCell(SimpleRNNSettings):
         return SimpleRNNCellRecord(self, shape, d_vector)
 
     def step(self, r: SimpleRNNCellRecord, x: Array, h: Array, training: bool = False) -> Array:
-        """H' = act((x * dm) K + (h * rm) U + b)"""
+        """h' = act((x * dm) K + (h * rm) U + b)"""
         r.input_dropout = r.recurrent_dropout = None
         if training:
             r.input_dropout, r.recurrent_dropout = self.dropout_masks(*x.shape)
@@ -206,7 +206,7 @@ class SimpleRNNCell(SimpleRNNSettings):
         return r.hidden
 
     def step_backward(self, r: SimpleRNNCellRecord, d_hidden: Array) -> tuple[Array, Array]:
-        """Da = dh' * act'(a);  dK, dU, db into the record;  return dx = da Kᵀ * dm and dh = da Uᵀ * rm"""
+        """da = dh' * act'(a);  dK, dU, db into the record;  return dx = da Kᵀ * dm and dh = da Uᵀ * rm"""
         da = np.empty_like(d_hidden)
         saved = r.hidden if self.activation.needs == "output" else r.preactivation
         self.activation.backward(saved, d_hidden, da, np.empty_like(da))

@@ -1,0 +1,81 @@
+"""Where :class:`SimpleRNN` writes what it computes: every array of its forward and backward pass, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_core.layers.base import Shape
+from rnn_core.records import Record
+
+if TYPE_CHECKING:
+    from rnn_core.layers.simple_rnn import SimpleRNN
+
+Array = NDArray[Any]
+
+
+class SimpleRNNRecord(Record):
+    """What :class:`SimpleRNN` computes for one batch (T timesteps, B batch, F features, H units).
+
+    All arrays are in processing order: with ``go_backwards`` index 0 holds the last time step.
+
+    Attributes
+    ----------
+    x : ndarray, shape (T, B, F)
+        The inputs, dropped out where that applies.
+    hidden : ndarray, shape (T + 1, B, H)
+        h_(-1) = the initial state, then the hidden state after each step.
+    preactivation : ndarray, shape (T, B, H)
+        a_t. The same memory as ``hidden[1:]``, overwritten by h_t, where the derivative of the activation is
+        written in its output (tanh, relu, sigmoid, ...).
+    d_preactivation : ndarray, shape (T, B, H)
+        da_t, from ``first_active`` on; before it every gradient is exactly zero.
+    d_hidden : ndarray, shape (B, H)
+        dh_t while the backward loop runs; afterwards the gradient of the initial state, where there is one.
+    d_kernel, d_recurrent_kernel, d_bias : ndarray
+        Views into the model's vector of gradients.
+    d_input : ndarray, shape (T, B, F)
+    """
+
+    def __init__(self, layer: SimpleRNN, shape: Shape, d_vector: Array | None) -> None:
+        batch, timesteps, features = shape
+        units, dtype = layer.units, layer.dtype
+        self.batch, self.timesteps = batch, timesteps
+        width = features + layer.use_bias
+        self.x_and_one = np.ones((timesteps, batch, width), dtype)
+        self.x = self.x_and_one[..., :features]
+        self.x_rows = self.x_and_one.reshape(-1, width)  # (T * B, F + 1)
+        self.hidden = np.zeros((timesteps + 1, batch, units), dtype)
+        in_place = layer.activation.needs == "output"
+        self.preactivation = self.hidden[1:] if in_place else np.empty((timesteps, batch, units), dtype)
+        self.projection = self.preactivation.reshape(-1, units)  # (T * B, H)
+        self.recurrent = np.empty((batch, units), dtype)  # h_(t-1) U
+        # Views, made once: of each step h_(t-1), a_t, h_t; of the outputs.
+        self.steps = list(zip(self.hidden[:-1], self.preactivation, self.hidden[1:], strict=True))
+        self.last_hidden = self.hidden[-1]
+        self.hidden_sequence = self.hidden[1:].transpose(1, 0, 2)  # (B, T, H)
+
+        self.initial_state: Array | None = None  # (B, H), where a call gives one
+        self.has_initial_state = False
+        self.input_dropout: Array | None = None  # (B, F)
+        self.recurrent_dropout: Array | None = None  # (B, H)
+        self.step_mask: Array | None = None  # (T, B, 1), in processing order
+        self.first_active = 0
+
+        if d_vector is not None:
+            d_weights = layer.views(d_vector)
+            self.d_affine = layer.affine_of(d_vector)
+            self.d_kernel = d_weights["kernel"]
+            self.d_recurrent_kernel = d_weights["recurrent_kernel"]
+            self.d_bias = d_weights.get("bias")
+            self.d_preactivation = np.empty((timesteps, batch, units), dtype)
+            self.d_hidden = np.empty((batch, units), dtype)
+            self.scratch = np.empty((batch, units), dtype)
+            self.transposed = np.empty((units, units), dtype)  # Uᵀ, contiguous
+            saved = self.hidden[1:] if in_place else self.preactivation  # what act' is written in
+            self.backward_steps = list(enumerate(zip(saved, self.d_preactivation, strict=True)))[::-1]
+            self.x_transposed = self.x_rows.T
+            self.d_rows = self.d_preactivation.reshape(-1, units)  # (T * B, H)
+            self.d_input: Array | None = None  # made when it is first asked for
