@@ -42,9 +42,10 @@ def flush(x: NDArray[Any]) -> None:
 
     Examples
     --------
-    >>> x = np.array([1.0, 1e-20, 1e-35, 1e-36, 1e-42], np.float32)
-    >>> flush(x); x
-    array([1.0000000e+00, 1.0000000e-20, 1.2037062e-35, 0.0000000e+00, 0.0000000e+00], dtype=float32)
+    >>> x = np.array([1.0, 2.0**-110, 1e-35, 1e-36, 1e-42], np.float32)
+    >>> flush(x)
+    >>> [float(value) for value in x]
+    [1.0, 7.70371977754894e-34, 1.203706215242022e-35, 0.0, 0.0]
     """
     c = _ANCHORS[x.dtype]
     np.add(x, c, x)
