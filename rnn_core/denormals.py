@@ -44,8 +44,8 @@ def flush(x: NDArray[Any]) -> None:
     --------
     >>> x = np.array([1.0, 2.0**-110, 1e-35, 1e-36, 1e-42], np.float32)
     >>> flush(x)
-    >>> [float(value) for value in x]
-    [1.0, 7.70371977754894e-34, 1.203706215242022e-35, 0.0, 0.0]
+    >>> [f"{value:.4g}" for value in x]
+    ['1', '7.704e-34', '1.204e-35', '0', '0']
     """
     c = _ANCHORS[x.dtype]
     np.add(x, c, x)
