@@ -11,7 +11,7 @@ from rnn_core import training
 from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int, real
 from rnn_core.compiled_metrics import CompiledMetrics
-from rnn_core.data import Data, as_sample_weight, as_target, split_off, weighted_by_class
+from rnn_core.data import Data, all_finite, as_sample_weight, as_target, split_off, weighted_by_class
 from rnn_core.predictor import Predictor, verbosity
 
 if TYPE_CHECKING:
@@ -67,10 +67,12 @@ class Trainer(Predictor):
             raise ValueError(f"compile: loss_weights is not supported, the model has one output; got {loss_weights!r}.")
         from rnn_core import losses, optimizers
 
-        self.optimizer = optimizers.get(optimizer)
         by_shape = isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")  # which one, the data will say
-        self.loss = loss if loss is None or by_shape else losses.get(loss)
-        self.compiled_metrics = CompiledMetrics(metrics, weighted_metrics)
+        self.optimizer, self.loss, self.compiled_metrics = (  # all or, where a name is unknown, none
+            optimizers.get(optimizer),
+            loss if loss is None or by_shape else losses.get(loss),
+            CompiledMetrics(metrics, weighted_metrics),
+        )
         self.compiled = True
 
     @property
@@ -100,6 +102,7 @@ class Trainer(Predictor):
 
     def prepare_training(self) -> None:
         """Tie the optimizer to the model's vectors, again after layers were frozen or the model was rebuilt."""
+        self.follow_layers()
         frozen = [not layer.trainable for layer in self.layers]
         vector, optimizer, was_frozen = self._prepared
         if vector is self.vector and optimizer is self.optimizer and was_frozen == frozen:
@@ -118,6 +121,14 @@ class Trainer(Predictor):
         self.optimizer.build(self.vector, self.d_vector, tensors, trainable)
         self._prepared = (self.vector, self.optimizer, frozen)
 
+    def _check_weights(self) -> None:
+        """Refuse to train on from weights that are not finite: the loss would only say so later."""
+        if not all_finite(self.vector):
+            for layer in self.layers:
+                for spec, weight in zip(layer.specs, layer.weights, strict=True):
+                    if not all_finite(weight):
+                        raise ValueError(f"fit: weight {spec.name!r} of layer {layer.name!r} holds NaN or infinity.")
+
     def _checked_data(self, x: Any, y: Any, sample_weight: Any, prefix: str = "") -> Data:
         """Return inputs, targets and weights as arrays of equal length."""
         x = self.checked_input(x, prefix + "x")
@@ -131,10 +142,16 @@ class Trainer(Predictor):
             from rnn_core import losses
 
             self.loss = losses.get_for_shapes(self.loss, y.shape, output_shape)
-        self.loss.check_shapes(y.shape, output_shape)
+        try:
+            _, compared = self.loss.check_shapes(y.shape, output_shape)
+        except ValueError as error:
+            raise ValueError(f"{prefix}y: {error}") from None
         self.compiled_metrics.build(y.shape, output_shape)
         if sample_weight is not None:
+            from rnn_core.losses.shapes import fit_weights
+
             sample_weight = as_sample_weight(prefix + "sample_weight", sample_weight, len(x), self.dtype)
+            fit_weights(prefix + self.loss.name, sample_weight, tuple(np.delete(compared, self.loss.axis).tolist()))
         return x, y, sample_weight
 
     # Training.
@@ -210,9 +227,13 @@ class Trainer(Predictor):
             raise ValueError(f"fit: shuffle must be True or False, got {shuffle!r}.")
         epochs = positive_int("fit", "epochs", epochs, 0)
         initial_epoch = positive_int("fit", "initial_epoch", initial_epoch, 0)
+        validation_freq = _checked_frequency(validation_freq)
         data = self._checked_data(x, y, sample_weight)
         validation: Data | None = None
         if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+                got = f"{len(validation_data)} entries" if isinstance(validation_data, (tuple, list)) else "no tuple"
+                raise ValueError(f"fit: validation_data must be (x, y) or (x, y, sample_weight), got {got}.")
             vx, vy, vw = (*validation_data, None)[:3]
             validation = self._checked_data(vx, vy, vw, prefix="validation ")
         elif validation_split:
@@ -222,9 +243,12 @@ class Trainer(Predictor):
         validation_size = 0
         if validation is not None:
             validation_size = self._checked_batch_size(
-                validation_batch_size or batch_size, len(validation[0]), "validation_batch_size"
+                batch_size if validation_batch_size is None else validation_batch_size,
+                len(validation[0]),
+                "validation_batch_size",
             )
         self.prepare_training()
+        self._check_weights()
         calls = CallbackList(
             callbacks,
             add_history=True,
@@ -297,7 +321,7 @@ class Trainer(Predictor):
         totals = training.Totals(self)
         with single_thread, np.errstate(over="ignore", invalid="ignore"):
             loss = step.train(x, y, weight)
-            totals.add(loss, y, step.passes.output, weight, step.passes.output_mask)
+            totals.add(loss, step, y, weight)
         return _result(totals.logs(), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -319,10 +343,16 @@ class Trainer(Predictor):
         self.__dict__.pop("_kept_steps", None)
 
 
+def _checked_frequency(frequency: Any) -> int | list[int]:
+    if isinstance(frequency, (list, tuple, set, range)):
+        return [positive_int("fit", "every entry of validation_freq", epoch) for epoch in frequency]
+    return positive_int("fit", "validation_freq", frequency)
+
+
 def _is_due(epoch: int, frequency: int | Sequence[int]) -> bool:
     """Whether there is a validation after this epoch (counted from 0)."""
     if isinstance(frequency, int):
-        return (epoch + 1) % positive_int("fit", "validation_freq", frequency) == 0
+        return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rnn_core.blas import single_thread
 from rnn_core.data import Batches
-from rnn_core.nonfinite import NonFiniteError, explain
+from rnn_core.nonfinite import NonFiniteError, check_weights, explain
 from rnn_core.passes import Pass
 from rnn_core.random import stream
 
@@ -48,20 +48,23 @@ class Totals:
         for _, metric in self.named:
             metric.reset_state()
 
-    def add(self, loss: float, y: Array, y_pred: Array, weight: Array | None, mask: Array | None) -> None:
-        """Take in one batch."""
+    def add(self, loss: float, step: Step, y: Array, weight: Array | None) -> None:
+        """Take in the batch that `step` has just worked on."""
         samples = len(y)
         self.loss += loss * samples
         self.samples += samples
         if self.named:
-            from rnn_core.losses.shapes import apply_mask
+            self._measure(y, step.passes.output, weight, step.passes.output_mask)
 
-            plain = () if mask is None else (apply_mask("metrics", None, mask, y_pred.dtype),)
-            for metric in self.metrics:
-                metric.update_state(y, y_pred, *plain)
-            weight = apply_mask("weighted_metrics", weight, mask, y_pred.dtype)
-            for metric in self.weighted:
-                metric.update_state(y, y_pred, weight)
+    def _measure(self, y: Array, y_pred: Array, weight: Array | None, mask: Array | None) -> None:
+        from rnn_core.losses.shapes import apply_mask
+
+        plain = () if mask is None else (apply_mask("metrics", None, mask, y_pred.dtype),)
+        for metric in self.metrics:
+            metric.update_state(y, y_pred, *plain)
+        weight = apply_mask("weighted_metrics", weight, mask, y_pred.dtype)
+        for metric in self.weighted:
+            metric.update_state(y, y_pred, weight)
 
     def logs(self) -> Logs:
         """Return loss and metrics by name."""
@@ -131,6 +134,8 @@ class Steps:
         key = (x.shape, y.shape)
         step = self.made.get(key)
         if step is None:
+            if len(self.made) >= 16:  # ever new shapes: start anew, rather than keep records for all
+                self.made.clear()
             step = self.made[key] = Step(self.model, x.shape, y.shape, self.training)
         return step
 
@@ -174,6 +179,8 @@ def train(
             except NonFiniteError as error:
                 batch = -(-totals.samples // batch_size)
                 raise NonFiniteError(f"Training stopped in epoch {epoch + 1}, batch {batch + 1}: {error}") from None
+            if not callbacks.takes_nan:
+                check_weights(model, epoch)
             epoch_logs = totals.logs()
             epoch_logs.update(validate(epoch))
             callbacks.on_epoch_end(epoch, epoch_logs)
@@ -197,7 +204,7 @@ def _train_epoch(source: Iterable[Any], steps: Steps, totals: Totals, callbacks:
             if not callbacks.takes_nan:
                 raise
             loss = math.nan
-        totals.add(loss, y, step.passes.output, weight, step.passes.output_mask)
+        totals.add(loss, step, y, weight)
         if hooks:
             callbacks.on_train_batch_end(number, totals.logs)
             if steps.model.stop_training:
@@ -225,7 +232,7 @@ def evaluate(
                 callbacks.on_test_batch_begin(number)
             step = steps.of(x, y)
             loss = step.loss(x, y, weight)
-            totals.add(loss, y, step.passes.output, weight, step.passes.output_mask)
+            totals.add(loss, step, y, weight)
             if callbacks is not None and hooks:
                 callbacks.on_test_batch_end(number, totals.logs)
         logs = totals.logs()

@@ -207,11 +207,16 @@ class SimpleRNN(SimpleRNNSettings):
                 np.copyto(h, r.hidden[t], where=~r.step_mask[t])
         if self.state is not None:
             self.state[...] = r.last_hidden
-        return self._output(r)
+        if self.zero_output_for_mask and r.step_mask is not None:
+            return self._output_zeroed(r)
+        return r.hidden_sequence if self.return_sequences else r.last_hidden
 
     def backward(self, r: SimpleRNNRecord, d_output: Array) -> Array | None:
         """dh_t = dy_t + da_(t+1) Uᵀ;  da_t = dh_t * act'(a_t);  then dK, dU, db and dx, one product each"""
-        d_hidden, d_steps = self._d_last_hidden(r, d_output)
+        if self.zero_output_for_mask and r.step_mask is not None:
+            d_output = self._d_output_zeroed(r, d_output)
+        d_steps = d_output.transpose(1, 0, 2) if self.return_sequences else None  # dy_t, shape (T, B, H)
+        d_hidden = d_output if d_steps is None else d_steps[-1]
         derivative, last, recurrent_kernel_transposed = self.activation.backward, r.timesteps - 1, r.transposed
         if last or r.has_initial_state:
             recurrent_kernel_transposed[...] = self.recurrent_kernel.T
@@ -262,22 +267,15 @@ class SimpleRNN(SimpleRNNSettings):
             r.hidden[0] = 0
         r.has_initial_state = state is not None
 
-    def _output(self, r: SimpleRNNRecord) -> Array:
-        """Return the last hidden state (B, H), or all of them (B, T, H); 0 at masked steps if asked for."""
-        if self.zero_output_for_mask and r.step_mask is not None:
-            outputs = r.hidden[1:] * r.step_mask
-            return outputs.transpose(1, 0, 2) if self.return_sequences else np.asarray(outputs[-1])
-        return r.hidden_sequence if self.return_sequences else r.last_hidden
+    def _output_zeroed(self, r: SimpleRNNRecord) -> Array:
+        """Return the output with 0 at masked steps in place of the carried state."""
+        outputs = r.hidden[1:] * r.step_mask
+        return outputs.transpose(1, 0, 2) if self.return_sequences else np.asarray(outputs[-1])
 
-    def _d_last_hidden(self, r: SimpleRNNRecord, d_output: Array) -> tuple[Array, Array | None]:
-        """Return dh of the last step, as far as it comes from the loss, and dy_t (T, B, H) if all steps are output."""
-        zeroed = self.zero_output_for_mask and r.step_mask is not None
-        if not self.return_sequences:
-            return (d_output * r.step_mask[-1] if zeroed else d_output), None  # type: ignore[index]
-        d_steps = d_output.transpose(1, 0, 2)
-        if zeroed:
-            d_steps = d_steps * r.step_mask
-        return d_steps[-1], d_steps
+    def _d_output_zeroed(self, r: SimpleRNNRecord, d_output: Array) -> Array:
+        """Return dy without what masked steps got: their output was 0 whatever the state."""
+        assert r.step_mask is not None
+        return d_output * (r.step_mask.transpose(1, 0, 2) if self.return_sequences else r.step_mask[-1])
 
     def _recurrent_dropout_and_carry(self, r: SimpleRNNRecord, d_hidden: Array, carried: Array | None) -> None:
         """dh_(t-1) = da_t Uᵀ * rm, and what a masked step carried over"""
