@@ -24,8 +24,7 @@ class _SingleThread:
 
     def __enter__(self) -> None:
         with self._lock:
-            self._inside += 1
-            if self._inside == 1:
+            if self._inside == 0:
                 if self._libraries is None:
                     from threadpoolctl import ThreadpoolController  # searches the loaded libraries: once
 
@@ -33,7 +32,8 @@ class _SingleThread:
                 self._saved = [library.get_num_threads() for library in self._libraries]
                 for library, threads in zip(self._libraries, self._saved, strict=True):
                     if threads != 1:
-                        library.set_num_threads(1)
+                        _set_threads(library, 1)
+            self._inside += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -43,7 +43,22 @@ class _SingleThread:
             if self._inside == 0:
                 for library, threads in zip(self._libraries or [], self._saved, strict=True):
                     if threads != 1:
-                        library.set_num_threads(threads)
+                        _set_threads(library, threads)
+
+
+def _set_threads(library: Any, threads: int) -> None:
+    """Set a library's number of threads, whichever Python thread asks.
+
+    From version 3.8 on, threadpoolctl gives OpenBLAS to the first Python thread that sets it, and ignores all others
+    without a word. Here the first to come in and the last to leave are often two, so control is taken and given back.
+    """
+    library.set_num_threads(threads)
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        if library.get_num_threads() != threads:
+            release(force=True)
+            library.set_num_threads(threads)
+        release()
 
 
 single_thread = _SingleThread()

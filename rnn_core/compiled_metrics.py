@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnn_core.serialization import serialize
-
 Shape = tuple[int, ...]
 
 
@@ -65,8 +63,10 @@ class CompiledMetrics:
 
     def get_config(self) -> dict[str, Any]:
         """Return both lists as given: names, or the configs of objects."""
+        from rnn_core import metrics
+
         return {
-            name: None if not given else [m if isinstance(m, str) else serialize(m, "keras.metrics") for m in given]
+            name: None if not given else [m if isinstance(m, (str, dict)) else metrics.serialize(m) for m in given]
             for name, given in zip(("metrics", "weighted_metrics"), self._given, strict=True)
         }
 

@@ -39,7 +39,9 @@ def as_numeric(name: str, data: Any) -> Array:
     if hasattr(data, "to_numpy"):
         data = _from_pandas(name, data)
     if hasattr(data, "filled") and np.ma.is_masked(data):
-        raise ValueError(f"{name} is a masked array with {int(data.mask.sum())} values masked: fill or drop them first.")
+        raise ValueError(
+            f"{name} is a masked array with {int(data.mask.sum())} values masked: fill or drop them first."
+        )
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -124,6 +126,8 @@ def as_target(name: str, data: Any, dtype: str) -> Array:
     if isinstance(data, (list, tuple)) and len(data) == 1 and hasattr(data[0], "shape"):
         data = data[0]
     array = as_floats(name, as_numeric(name, data), dtype)
+    if array.ndim == 0:
+        raise ValueError(f"{name} must hold a target for each sample, got a single number.")
     return array[:, None] if array.ndim == 1 else array
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnn_core import layers as layers_module
 from rnn_core import saving
+from rnn_core.checks import positive_int
 from rnn_core.layers.base import InputShape, Layer, Shape, checked_mask
 from rnn_core.layers.input import InputLayer
 from rnn_core.naming import auto_name
@@ -51,7 +53,13 @@ class Model(Trainer):
         """Build every layer for inputs of `input_shape` (batch, ...), and lay all weights out in one vector."""
         if not self.layers:
             raise ValueError(f"Model {self.name!r} has no layers: add some before building it.")
-        shape: Any = tuple(input_shape)
+        if not isinstance(input_shape, (tuple, list)):
+            raise TypeError(f"build: input_shape must be a tuple (batch, ...), got {input_shape!r}.")
+        shape: Any = tuple(
+            None if size is None else positive_int("build", "every size in input_shape", size, 0)
+            for size in input_shape
+        )
+        given: InputShape = shape
         for layer in self.layers:
             layer.ensure_built(shape)
             shape = layer.output_shape
@@ -62,7 +70,7 @@ class Model(Trainer):
                 )
         self.dtype = self._common_dtype()
         self._make_vector()
-        self.input_shape = tuple(input_shape)
+        self.input_shape = given
         self.output_shape = shape
         self.built = True
         self._forget_records()
@@ -83,9 +91,9 @@ class Model(Trainer):
                 owner = layer.owner() if layer.owner is not None else None
                 if owner is not None and owner is not self and layer.vector.size:
                     raise ValueError(
-                        f"Layer {layer.name!r} belongs to model {owner.name!r}, whose weights lie in one vector. Models "
-                        "can share layers that stand next to each other there; for others, copy the weights with "
-                        "get_weights and set_weights."
+                        f"Layer {layer.name!r} belongs to model {owner.name!r}, whose weights lie in one vector. "
+                        "Models can share layers that stand next to each other there; for others, copy the weights "
+                        "with get_weights and set_weights."
                     )
             vector = np.concatenate([layer.vector for layer in self.layers], dtype=self.dtype)
             for layer, part in zip(self.layers, self.parts(vector), strict=True):
@@ -93,6 +101,12 @@ class Model(Trainer):
                 layer.owner = weakref.ref(self)
             self.vector = vector
         self._d_vector = None
+
+    def follow_layers(self) -> None:
+        """Find the weights again after a model that shares the layers grew, and so moved them to a new vector."""
+        base = self.vector if self.vector.base is None else self.vector.base
+        if any(layer.vector.base is not base for layer in self.layers if layer.vector.size):
+            self._make_vector()
 
     def parts(self, vector: Array) -> list[Array]:
         """Cut a vector laid out like the weights into one part for each layer."""
@@ -115,6 +129,7 @@ class Model(Trainer):
 
     def new_pass(self, shape: Shape, training: bool = False, needs_d_input: bool = False) -> Pass:
         """Return fresh records for a forward and, if `training`, a backward pass of inputs of `shape`."""
+        self._require_built("new_pass")
         return Pass(self.layers, shape, self.d_vector if training else None, needs_d_input=needs_d_input)
 
     def __call__(self, inputs: Any, training: bool = False, mask: Any = None) -> Array:
@@ -175,6 +190,8 @@ class Model(Trainer):
         if (name is None) == (index is None):
             raise ValueError("get_layer needs a name or an index, one of the two.")
         if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"Model {self.name!r} has {len(self.layers)} layers, none at index {index}.")
             return self.layers[index]
         for layer in self.layers:
             if layer.name == name:
@@ -195,9 +212,14 @@ class Model(Trainer):
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
+    def __copy__(self) -> Self:
+        """Copy deeply, as layers do: two models can't have one list of layers, or one optimizer."""
+        return copy.deepcopy(self)
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is tied to this model's memory; the optimizer's state goes along as values."""
         state = {**vars(self), "_free_passes": {}, "_d_vector": None, "_prepared": (None, None, []), "history": None}
+        state["vector"] = np.empty(0)  # each layer has its part
         state.pop("_kept_steps", None)
         if self.optimizer is not None:
             slots = self.optimizer.get_state() if self.optimizer.built else None
@@ -273,6 +295,8 @@ class Sequential(Model):
         if not self.layers:
             raise ValueError(f"Sequential {self.name!r} has no layer to remove.")
         layer = self.layers.pop()
+        if layer.owner is not None and layer.owner() is self:
+            layer.owner = None  # another model may have it now
         self.built = False
         if self.layers:
             self._build_if_shape_known()

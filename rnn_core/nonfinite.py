@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.data import all_finite
+
 if TYPE_CHECKING:
     from rnn_core.passes import Pass
     from rnn_core.trainer import Trainer
@@ -26,16 +28,9 @@ def explain(model: Trainer, passes: Pass, loss: float) -> NonFiniteError:
     The forward pass is searched in the order in which it ran. Where the weights are bad already, the update of the
     batch before made them so, and the gradients that are still there are searched from the loss backwards.
     """
-    parts = model.parts(model.d_vector)
-    for layer, d_part in reversed(list(zip(model.layers, parts, strict=True))):
-        weights, gradients = layer.views(layer.vector), layer.views(d_part)
-        for name, weight in weights.items():
-            if not np.isfinite(weight).all():
-                cause = "its gradient" if not np.isfinite(gradients[name]).all() else "the step that was taken"
-                return NonFiniteError(
-                    f"the loss is {loss}, because weight {name!r} of layer {layer.name!r} is no longer finite: in the "
-                    f"batch before, {cause} overflowed. {_ADVICE}"
-                )
+    overflow = overflowed_weight(model)
+    if overflow is not None:
+        return NonFiniteError(f"the loss is {loss}, because {overflow} in the batch before. {_ADVICE}")
     for layer, record in zip(model.layers, passes.records, strict=True):
         for name, array in record.named_arrays().items():
             if name.startswith("d_") or name in ("scratch", "recurrent", "ones"):
@@ -46,6 +41,24 @@ def explain(model: Trainer, passes: Pass, loss: float) -> NonFiniteError:
                     f"the loss is {loss}; the first array that is not finite is {name!r} of layer {layer.name!r}, "
                     f"at index {place} of shape {array.shape}. {_ADVICE}"
                 )
-    return NonFiniteError(
-        f"the loss is {loss} although every output is finite: it overflowed in the loss itself. {_ADVICE}"
-    )
+    penalised = passes.penalised or any(spec.regularizer for layer in model.layers for spec in layer.specs)
+    where = "the loss itself or a regularizer" if penalised else "the loss itself"
+    return NonFiniteError(f"the loss is {loss} although every output is finite: it overflowed in {where}. {_ADVICE}")
+
+
+def check_weights(model: Trainer, epoch: int) -> None:
+    """Raise after an epoch whose last step made a weight overflow: no loss was computed from it yet."""
+    if not all_finite(model.vector):
+        raise NonFiniteError(f"Training stopped at the end of epoch {epoch + 1}: {overflowed_weight(model)}. {_ADVICE}")
+
+
+def overflowed_weight(model: Trainer) -> str | None:
+    """Say which weight the last step made overflow, looking from the loss backwards; None if all are finite."""
+    parts = model.parts(model.d_vector)
+    for layer, d_part in reversed(list(zip(model.layers, parts, strict=True))):
+        weights, gradients = layer.views(layer.vector), layer.views(d_part)
+        for name, weight in weights.items():
+            if not all_finite(weight):
+                cause = "the step that was taken" if all_finite(gradients[name]) else "its gradient"
+                return f"weight {name!r} of layer {layer.name!r} is no longer finite: {cause} overflowed"
+    return None

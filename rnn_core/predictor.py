@@ -53,6 +53,10 @@ class Predictor:
         """The gradients of all weights."""
         raise NotImplementedError
 
+    def follow_layers(self) -> None:
+        """Find the weights again after layers moved to a new vector."""
+        raise NotImplementedError
+
     def constrain(self) -> None:
         """Apply the constraints to the weights."""
         raise NotImplementedError
@@ -96,9 +100,12 @@ class Predictor:
             e is None or e == n for e, n in zip(expected[1:], shape[1:], strict=True)
         )
         current: Any = shape
-        for layer in self.layers:
-            layer.check_input_shape(current)
-            current = layer.compute_output_shape(current)
+        try:
+            for layer in self.layers:
+                layer.check_input_shape(current)
+                current = layer.compute_output_shape(current)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
         if not fits:
             raise ValueError(f"{name}: model {self.name!r} expects {_text(expected)}, got {_text(shape)}.")
 
@@ -184,8 +191,10 @@ class Predictor:
         except IndexError:
             one = self.new_pass(x.shape)
         output = one.forward(x).copy(order="C")
-        if len(free) < 8 and len(self._free_passes) < 16:
+        if len(free) < 8:
             free.append(one)
+        if len(self._free_passes) > 16:  # ever new shapes: start anew, rather than keep records for all
+            self._free_passes = {}
         return output
 
     def _predict_in_chunks(self, x: Array, rows: int, verbose: int | str, callbacks: Any) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,13 +51,16 @@ def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
     path = checked_path(filepath)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists, and overwrite is False.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} can't be written: there is no folder {str(path.parent)!r}.")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **weight_paths(model))
+            entries: dict[str, Any] = dict(weight_paths(model))
+            np.savez(file, **entries)  # arrays of floats: nothing that would be pickled
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _new_file_mode())  # mkstemp makes files for the owner alone
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else _new_file_mode())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -66,26 +69,33 @@ def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
 
 def load_weights(model: Model, filepath: Any) -> None:
     """Read weights that :func:`save_weights` wrote; every name and shape is checked before any is changed."""
-    import zipfile
-
     path = checked_path(filepath)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a whole .npz file of weights: {error}") from error
+    with path.open("rb") as stream:
+        found = _arrays(stream, path)
     expected = weight_paths(model)
     if found.keys() != expected.keys():
         missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
         raise ValueError(f"{path} holds weights of another model: missing {missing}, not known {extra}.")
     for name, view in expected.items():
+        if found[name].dtype.kind != "f":
+            raise ValueError(f"{path}: {name} must hold floats, got dtype {found[name].dtype}.")
         if found[name].shape != view.shape:
             raise ValueError(f"{path}: {name} has shape {found[name].shape}, the model's has {view.shape}.")
     for name, view in expected.items():
         view[...] = found[name]
 
 
+def _arrays(stream: IO[bytes], path: Path) -> dict[str, NDArray[Any]]:
+    """Return all arrays of an .npz file."""
+    try:
+        file = np.load(stream, allow_pickle=False)
+        return {name: file[name] for name in file.files}
+    except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise almost anything
+        raise ValueError(f"{path} is not a whole .npz file of weights: {error}") from error
+
+
 def _new_file_mode() -> int:
+    """Return what open() gives a new file; mkstemp's is for the owner alone."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

@@ -12,7 +12,7 @@ many layers there are, and to save, compare or restore a model is to copy a vect
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,13 +83,18 @@ def initial_vector(specs: Sequence[WeightSpec], memory_order: Sequence[WeightSpe
     return vector
 
 
-def checked_values(owner: str, specs: Sequence[WeightSpec], values: Sequence[Any]) -> list[Array]:
+def checked_values(owner: str, specs: Sequence[WeightSpec], values: Iterable[Any]) -> list[Array]:
     """Return `values` as arrays, after comparing their number and shapes with `specs`."""
+    expected = f"{len(specs)} arrays ({', '.join(spec.name for spec in specs)})"
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{owner}: set_weights expects a list of {expected}, got {values!r}.")
+    values = list(values)
     if len(values) != len(specs):
-        raise ValueError(
-            f"{owner}: set_weights expects {len(specs)} arrays ({', '.join(s.name for s in specs)}), got {len(values)}."
-        )
-    arrays = [np.asarray(value) for value in values]
+        raise ValueError(f"{owner}: set_weights expects {expected}, got {len(values)}.")
+    try:
+        arrays = [np.asarray(value) for value in values]
+    except ValueError as error:
+        raise ValueError(f"{owner}: set_weights expects {expected}: {error}") from error
     for spec, array in zip(specs, arrays, strict=True):
         if array.shape != spec.shape:
             raise ValueError(f"{owner}: weight {spec.name!r} has shape {spec.shape}, got {array.shape}.")

@@ -25,10 +25,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 
 from rnn_core.activations import Activation
 
+SEEDS = st.integers(0, 2**32 - 1)
 STEPS = (1e-3, 2.5e-4)
 RELATIVE = 1e-7
 
@@ -50,6 +53,11 @@ KINKS = {
     "soft_shrink": (-0.5, 0.5),
     "sparsemax": (),  # where an output leaves zero: seen in the output
 }
+
+
+def examples(count: int):
+    """Rejecting is part of the game here: a kink in the step means another draw."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 class KinkInStep(UnsatisfiedAssumption):

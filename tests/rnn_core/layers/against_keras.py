@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import numpy as np
-import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
@@ -50,18 +49,10 @@ def keras_gradients(theirs: Any, arrays: list[np.ndarray], d_output: np.ndarray 
     return numbers, [np.asarray(gradient) for gradient in gradients]
 
 
-@pytest.fixture
-def keras_in_float64():
-    """Let Keras compute penalties and losses in float64 too; it takes them in floatx, whatever the layers have."""
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx("float32")
-
-
 def assert_training_step_is_keras(entries: list[tuple[str, dict[str, Any]]], x: np.ndarray, y: np.ndarray) -> None:
     """Take one step of SGD in a Sequential of these layers, ours and Keras'; compare loss and weights.
 
-    Between gradient and weights lie regularizers and constraints. To be used with `keras_in_float64`.
+    Between gradient and weights lie regularizers and constraints. Needs the fixture `keras_in_float64`.
     """
     models = [
         module.Sequential(

@@ -14,9 +14,7 @@ from rnn_core import activations
 from rnn_core.layers import Dense, Input
 from rnn_core.models import Sequential
 
-from .against_keras import TIGHT, assert_training_step_is_keras, keras, keras_gradients, keras_in_float64, pair
-
-__all__ = ["keras_in_float64"]  # a fixture
+from .against_keras import TIGHT, assert_training_step_is_keras, keras, keras_gradients, pair
 
 SEEDS = st.integers(0, 2**32 - 1)
 HALF_L2 = {"class_name": "L2", "config": {"l2": 0.5}}  # Keras rounds factors to float32: take what that holds exactly
@@ -102,7 +100,9 @@ def test_regularizers_and_constraints_in_a_training_step_are_keras(keras_in_floa
 @pytest.mark.xfail(strict=True, reason="the training step counts the penalty of weights that are frozen")
 def test_the_penalty_of_frozen_weights_is_left_out_as_in_keras(keras_in_float64):
     frozen = {"units": 4, "kernel_regularizer": HALF_L2, "trainable": False}
-    assert_training_step_is_keras([("Dense", frozen), ("Dense", {"units": 2})], random_input((6, 3)), random_input((6, 2)))
+    assert_training_step_is_keras(
+        [("Dense", frozen), ("Dense", {"units": 2})], random_input((6, 3)), random_input((6, 2))
+    )
 
 
 def test_frozen_weights_stay_as_in_keras(keras_in_float64):

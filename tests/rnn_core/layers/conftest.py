@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def keras_in_float64():
+    """Let Keras compute penalties and losses in float64 too; it takes them in floatx, whatever the layers have."""
+    from .against_keras import keras
+
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
