@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-_KERAS_PARTS = frozenset(
-    "applications backend datasets distribution dtype_policies export legacy ops preprocessing quantizers saving tree "
-    "visualization wrappers".split()
+_KERAS_PARTS = (
+    "applications",
+    "backend",
+    "datasets",
+    "distribution",
+    "dtype_policies",
+    "export",
+    "legacy",
+    "ops",
+    "preprocessing",
+    "quantizers",
+    "saving",
+    "tree",
+    "visualization",
+    "wrappers",
 )
 
 
