@@ -334,7 +334,7 @@ class Trainer(Predictor):
     def _batch_steps(self, training_: bool) -> training.Steps:
         """Return records kept from one call of ``train_on_batch`` or ``test_on_batch`` to the next."""
         kept: training.Steps | None = self.__dict__.get("_kept_steps")
-        if kept is None or kept.training != training_ or kept.vector is not self.vector or kept.loss is not self.loss:
+        if kept is None or kept.training != training_ or not kept.are_for(self):
             kept = self._kept_steps = training.Steps(self, training_)
         return kept
 

@@ -88,7 +88,7 @@ class Step:
             (spec.regularizer, weight, d_weight)
             for layer, d_part in zip(model.layers, model.parts(model.d_vector), strict=True)
             for spec, weight, d_weight in zip(layer.specs, layer.weights, layer.views(d_part).values(), strict=True)
-            if spec.regularizer is not None
+            if spec.regularizer is not None and layer.trainable  # as Keras: frozen weights cost nothing
         ]
 
     def loss(self, x: Array, y: Array, weight: Array | None) -> float:
@@ -126,8 +126,13 @@ class Steps:
     def __init__(self, model: Trainer, training: bool) -> None:
         self.model = model
         self.training = training
-        self.vector, self.loss = model.vector, model.loss  # what the records were made for
+        self.made_for = (model.vector, model.loss, [layer.trainable for layer in model.layers])
         self.made: dict[tuple[Any, ...], Step] = {}
+
+    def are_for(self, model: Trainer) -> bool:
+        """Whether the model still has the vector, the loss and the frozen layers that the records were made for."""
+        vector, loss, trainable = self.made_for
+        return vector is model.vector and loss is model.loss and trainable == [x.trainable for x in model.layers]
 
     def of(self, x: Array, y: Array) -> Step:
         """Return the step for batches of these shapes."""

@@ -167,7 +167,8 @@ class Sparsemax(Activation):
 
     def backward(self, saved: Array, dy: Array, out: Array, scratch: Array) -> None:
         support = np.sign(saved, out=scratch)  # y >= 0, so its sign is [y > 0]
-        mean = (support * dy).sum(self.axis, keepdims=True) / support.sum(self.axis, keepdims=True)
+        count = np.maximum(support.sum(self.axis, keepdims=True), 1)  # a state of 0, carried over a mask, has none
+        mean = (support * dy).sum(self.axis, keepdims=True) / count
         np.subtract(dy, mean, out=out)
         np.multiply(support, out, out=out)
 

@@ -165,9 +165,12 @@ def rows(batches):
     block=st.integers(1, 2000),
     seed=st.integers(0, 2**31),
     weighted=st.booleans(),
+    contiguous=st.booleans(),
 )
-def test_every_sample_comes_exactly_once(samples, batch_size, block, seed, weighted):
+def test_every_sample_comes_exactly_once(samples, batch_size, block, seed, weighted, contiguous):
     x = np.arange(samples * 4, dtype=np.float32).reshape(samples, 2, 2)
+    if not contiguous:
+        x = np.ascontiguousarray(x.transpose(1, 2, 0)).transpose(2, 0, 1)
     y, w = np.arange(samples, dtype=np.float32)[:, None], np.arange(samples) / 2 if weighted else None
     order = np.random.default_rng(seed).permutation(samples)
     with pytest.MonkeyPatch.context() as patch:

@@ -48,6 +48,13 @@ def test_weights_that_overflow_are_named_with_the_batch_before():
         model.fit(X + 1, np.ones((8, 3, 1)) * 1e6, batch_size=4, verbose=0)
 
 
+def test_of_several_weights_that_overflow_the_one_next_to_the_loss_is_named():
+    model = unstable(Dense(3, name="first"), Dense(1, name="last"), optimizer=optimizers.SGD(3e38))
+    with pytest.raises(NonFiniteError, match="because weight 'kernel' of layer 'last' is no longer finite"):
+        model.fit(X + 1, np.ones((8, 3, 1)) * 1e6, batch_size=4, verbose=0)
+    assert not np.isfinite(model.layers[0].kernel).all()
+
+
 def test_a_forward_pass_that_explodes_names_layer_array_and_time_step():
     """|h| grows by 1e15 a step: 1e15, 1e30, then infinity at the third step, hidden[3]."""
     model = unstable(

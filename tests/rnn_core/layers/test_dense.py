@@ -97,7 +97,6 @@ def test_regularizers_and_constraints_in_a_training_step_are_keras(keras_in_floa
     assert_training_step_is_keras(entries, random_input((6, 5, 3)), random_input((6, 5, 2), 3))
 
 
-@pytest.mark.xfail(strict=True, reason="the training step counts the penalty of weights that are frozen")
 def test_the_penalty_of_frozen_weights_is_left_out_as_in_keras(keras_in_float64):
     frozen = {"units": 4, "kernel_regularizer": HALF_L2, "trainable": False}
     assert_training_step_is_keras(

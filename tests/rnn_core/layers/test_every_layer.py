@@ -152,10 +152,9 @@ COPIES = {
 def outputs(layer: Layer, x: np.ndarray, training: bool = True) -> list[np.ndarray]:
     """Return all that a call gives: training, so that dropout is in it."""
     if isinstance(layer, SimpleRNNCell):
-        returned = layer(x, random_array((len(x), layer.units), 9), training=training)
-    else:
-        returned = layer(x, training=training)
-    return [np.array(part) for part in (returned if isinstance(returned, tuple) else (returned,))]
+        return [layer(x, random_array((len(x), layer.units), 9), training=training)[0]]
+    returned = layer(x, training=training)
+    return list(returned) if isinstance(returned, tuple) else [returned]
 
 
 def assert_views_of_one_vector(layer: Layer) -> None:
@@ -229,3 +228,16 @@ def test_a_call_outside_training_changes_nothing_in_the_layer(name):
         assert value is before[key][0] or pickle.dumps(value) == before[key][1], key
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@every_layer
+@pytest.mark.parametrize("training", [True, False])
+def test_a_call_returns_new_contiguous_arrays_and_leaves_its_input_alone(name, training):
+    layer, x = made(name), random_array(EVERY_ARGUMENT[name][2])
+    kept = x.copy()
+    results = [array for _ in range(2) for array in outputs(layer, x, training)]
+    np.testing.assert_array_equal(x, kept)
+    for number, array in enumerate(results):
+        assert array.flags.c_contiguous
+        assert array.dtype == np.float64
+        assert not any(np.shares_memory(array, other) for other in (x, layer.vector, *results[:number]))
