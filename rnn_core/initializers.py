@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core import checks, random, serialization
+from rnn_core.blas import single_thread
 from rnn_core.config import standardize_dtype
 
 Array = NDArray[Any]
@@ -329,7 +330,8 @@ class Orthogonal(_Random):
             raise ValueError(f"Orthogonal: shape must have rank 2 or more, got {shape}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
         a = random.normal((max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64", self._seed)
-        q, r = np.linalg.qr(a)  # (larger, smaller), (smaller, smaller)
+        with single_thread:  # or a busy neighbour makes it 100 times slower
+            q, r = np.linalg.qr(a)  # (larger, smaller), (smaller, smaller)
         q *= self.gain * np.copysign(1.0, np.diagonal(r))
         w = q.T if rows < columns else q  # (rows, columns)
         return w.reshape(shape).astype(dtype, order="C")

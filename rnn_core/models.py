@@ -146,6 +146,16 @@ class Model(Trainer):
         return [weight for layer in self.layers for weight in layer.weights]
 
     @property
+    def trainable(self) -> bool:
+        """Whether training changes any layer; setting it sets all layers."""
+        return not self.layers or any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = bool(value)
+
+    @property
     def trainable_weights(self) -> list[Array]:
         """Views of the weights that training changes."""
         return [weight for layer in self.layers for weight in layer.trainable_weights]
@@ -328,7 +338,7 @@ class Sequential(Model):
         entries: list[Any] = [] if self._input is None else [self._input]
         config: dict[str, Any] = {
             "name": self.name,
-            "trainable": True,
+            "trainable": self.trainable,
             "dtype": self.dtype or None,
             "layers": [layers_module.serialize(layer) for layer in (*entries, *self.layers)],
         }

@@ -42,8 +42,10 @@ def explain(model: Trainer, passes: Pass, loss: float) -> NonFiniteError:
                     f"at index {place} of shape {array.shape}. {_ADVICE}"
                 )
     penalised = passes.penalised or any(spec.regularizer for layer in model.layers for spec in layer.specs)
-    where = "the loss itself or a regularizer" if penalised else "the loss itself"
-    return NonFiniteError(f"the loss is {loss} although every output is finite: it overflowed in {where}. {_ADVICE}")
+    what = "the loss itself or a regularizer" if penalised else "the loss itself"
+    return NonFiniteError(
+        f"the loss is {loss} although every output is finite: {what} overflowed, or is not defined there. {_ADVICE}"
+    )
 
 
 def check_weights(model: Trainer, epoch: int) -> None:

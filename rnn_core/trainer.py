@@ -144,6 +144,7 @@ class Trainer(Predictor):
             self.loss = losses.get_for_shapes(self.loss, y.shape, output_shape)
         try:
             _, compared = self.loss.check_shapes(y.shape, output_shape)
+            self.loss.check_values(y, output_shape)
         except ValueError as error:
             raise ValueError(f"{prefix}y: {error}") from None
         self.compiled_metrics.build(y.shape, output_shape)

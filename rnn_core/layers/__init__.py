@@ -25,7 +25,7 @@ __all__ = [
     "SimpleRNNCell",
 ]
 
-_BY_NAME: dict[str, type] = {
+_BY_NAME: dict[str, Any] = {
     cls.__name__: cls for cls in (Activation, Dense, Dropout, InputLayer, Masking, SimpleRNN, SimpleRNNCell)
 }
 
@@ -48,9 +48,7 @@ def deserialize(config: dict[str, Any]) -> Any:
     name = config.get("class_name")
     if name not in _BY_NAME:
         raise ValueError(f"rnn_core has no layer {name!r}. It has: {', '.join(sorted(_BY_NAME))}.")
-    cls = _BY_NAME[name]
-    arguments = dict(config["config"])
-    return cls.from_config(arguments) if issubclass(cls, Layer) else cls(**arguments)
+    return _BY_NAME[name].from_config(dict(config["config"]))
 
 
 def __getattr__(name: str) -> Any:

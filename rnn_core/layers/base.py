@@ -87,6 +87,8 @@ class Layer:
         self.activity_regularizer = regularizers.get(activity_regularizer)
         if input_dim is not None:
             input_shape = (input_dim,)
+        if input_shape is not None and not isinstance(input_shape, (tuple, list)):
+            raise TypeError(f"{type(self).__name__}: input_shape must be a tuple of sizes, got {input_shape!r}.")
         self.first_input_shape: InputShape | None = None if input_shape is None else (None, *input_shape)
         self.built = False
         self.specs: list[WeightSpec] = []
@@ -149,6 +151,16 @@ class Layer:
         cut = views(self.memory_specs, vector)
         return {spec.name: cut[spec.name] for spec in self.specs}
 
+    def features_of(self, input_shape: InputShape) -> int:
+        """Return the last size of `input_shape`, which a layer with a kernel has to know."""
+        features = input_shape[-1]
+        if features is None:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has to know the number of features, the last size of its "
+                f"input, got {shape_text(input_shape)}."
+            )
+        return features
+
     def ensure_built(self, input_shape: InputShape) -> None:
         """Check `input_shape`, and on first use state the weights and draw their initial values."""
         self.check_input_shape(input_shape)
@@ -162,8 +174,16 @@ class Layer:
     def bind(self, vector: Array) -> None:
         """Make `vector` the home of the weights: every weight attribute becomes a view into it."""
         self.vector = vector
-        for name, view in self.views(vector).items():
-            setattr(self, name, view)
+        vars(self).update(self.views(vector))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Copy what is assigned to a weight into its place in the vector, where the engine will see it."""
+        if any(name == spec.name for spec in vars(self).get("specs", ())) and name in vars(self):
+            (spec,) = (spec for spec in self.specs if spec.name == name)
+            (array,) = checked_values(f"{type(self).__name__} {self.name!r}", [spec], [value])
+            vars(self)[name][...] = array
+        else:
+            super().__setattr__(name, value)
 
     @property
     def weights(self) -> list[Array]:

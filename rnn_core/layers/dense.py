@@ -145,7 +145,7 @@ class Dense(Layer):
 
     def build(self, input_shape: InputShape) -> None:
         """State the weights."""
-        features = int(input_shape[-1] or 0)
+        features = self.features_of(input_shape)
         self.add_weight(
             "kernel", (features, self.units), self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint
         )

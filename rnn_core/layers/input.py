@@ -43,6 +43,15 @@ class InputLayer:
         self.dtype = standardize_dtype(dtype)
         self.name = name or auto_name("input_layer")
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> InputLayer:
+        """Make it from a config of this engine or of Keras, whose sparse, ragged and optional inputs are refused."""
+        config = dict(config)
+        for name in ("sparse", "ragged", "optional"):
+            if config.pop(name, False):
+                raise ValueError(f"Input: {name}=True is not supported.")
+        return cls(**config)
+
     @property
     def shape(self) -> InputShape:
         """The same as `batch_shape`."""

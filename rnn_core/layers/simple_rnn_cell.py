@@ -69,7 +69,7 @@ class SimpleRNNSettings(Layer):
 
     def build(self, input_shape: InputShape) -> None:
         """State kernel (features, units), recurrent_kernel (units, units) and bias (units,)."""
-        features, units = int(input_shape[-1] or 0), self.units
+        features, units = self.features_of(input_shape), self.units
         self.add_weight(
             "kernel", (features, units), self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint
         )

@@ -47,9 +47,12 @@ class SimpleRNNRecord(Record):
         self.x_and_one = np.ones((timesteps, batch, width), dtype)
         self.x = self.x_and_one[..., :features]
         self.x_rows = self.x_and_one.reshape(-1, width)  # (T * B, F + 1)
-        self.hidden = np.zeros((timesteps + 1, batch, units), dtype)
         in_place = layer.activation.needs == "output"
-        self.preactivation = self.hidden[1:] if in_place else np.empty((timesteps, batch, units), dtype)
+        if not in_place:
+            self.preactivation = np.empty((timesteps, batch, units), dtype)
+        self.hidden = np.zeros((timesteps + 1, batch, units), dtype)
+        if in_place:
+            self.preactivation = self.hidden[1:]
         self.projection = self.preactivation.reshape(-1, units)  # (T * B, H)
         self.recurrent = np.empty((batch, units), dtype)  # h_(t-1) U
         # Views, made once: of each step h_(t-1), a_t, h_t; of the outputs.

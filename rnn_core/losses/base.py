@@ -100,6 +100,9 @@ class Loss:
         """
         return check_targets(self.name, y_true_shape, y_pred_shape)
 
+    def check_values(self, y_true: Array, y_pred_shape: Shape) -> None:
+        """Raise ValueError for targets that the loss has no meaning for; asked once, before training."""
+
     def match(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         """Return targets and outputs in the shapes of :meth:`check_shapes`; whole numbers become floats."""
         y_true_shape, y_pred_shape = self.check_shapes(y_true.shape, y_pred.shape)

@@ -246,6 +246,12 @@ class SparseCategoricalCrossentropy(BuiltInLoss):
             )
         return y_true_shape, y_pred_shape
 
+    def check_values(self, y_true: Array, y_pred_shape: Shape) -> None:
+        """Refuse classes that are no whole numbers, or outside the outputs."""
+        if (y_true != np.floor(y_true)).any():
+            raise ValueError(f"{self.name}: y_true must hold whole class numbers, got {y_true[y_true % 1 != 0][0]}.")
+        self._classes(y_true, y_pred_shape[-1])
+
     def match(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         """Return the classes, without a last axis of length 1, and `y_pred`."""
         y_true_shape, _ = self.check_shapes(y_true.shape, y_pred.shape)

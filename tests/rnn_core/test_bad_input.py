@@ -518,3 +518,24 @@ def test_modules_of_keras_that_are_not_here():
         exec("from rnn_core.datasets import mnist")
     assert not hasattr(rnn_core, "no_such_thing")
     assert not hasattr(rnn_core.layers, "no_such_thing")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([0, 1, 3, 1], r"class numbers from 0 to 2, got numbers from 0 to 3"), ([0, 1, 0.5, 1], r"whole class numbers")],
+)
+def test_bad_class_labels_are_refused_before_training(labels, message):
+    model = Sequential([Input((3, 2)), SimpleRNN(4), Dense(3, activation="softmax")])
+    model.compile(loss="sparse_categorical_crossentropy")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.ones((4, 3, 2)), labels, batch_size=1, verbose=0)
+    for weight, was in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, was)
+
+
+def test_a_layer_has_to_know_its_features():
+    with pytest.raises(ValueError, match=r"number of features, the last size of its input, got \(batch, 3, None\)"):
+        Sequential([Input((3, None)), Dense(2)])
+    with pytest.raises(TypeError, match="input_shape must be a tuple of sizes, got 4"):
+        Dense(2, input_shape=4)

@@ -235,6 +235,27 @@ def test_a_popped_layer_can_go_into_another_model():
     assert_one_vector(model)
 
 
+def test_freezing_the_model_freezes_its_layers():
+    model = make()
+    assert model.trainable
+    model.trainable = False
+    assert not any(layer.trainable for layer in model.layers)
+    assert model.trainable_weights == []
+    before = model.vector.copy()
+    trained(model)
+    assert np.array_equal(model.vector, before)
+    model.layers[1].trainable = True
+    assert model.trainable
+    trained(model)
+    assert [np.array_equal(a, b) for a, b in zip(model.parts(before), model.parts(model.vector), strict=True)] == [
+        True,
+        False,
+        True,
+    ]
+    model.trainable = True
+    assert len(model.trainable_weights) == len(model.weights)
+
+
 # Sharing layers.
 
 
@@ -390,3 +411,27 @@ def test_records_are_kept_for_a_few_shapes_only():
     assert len(model._kept_steps.made) <= 16
     model.predict(x)
     assert model._free_passes[x.shape]  # and of the newest they are
+
+
+def test_what_is_assigned_to_a_weight_is_what_the_model_computes_with():
+    model = Sequential([Input((3, 2)), SimpleRNN(5), Dense(1)])
+    x = np.ones((4, 3, 2))
+    before, layer = model.predict(x), model.layers[0]
+    layer.kernel = np.full((2, 5), 0.5)
+    assert np.shares_memory(layer.kernel, model.vector)
+    assert (model.predict(x) != before).all()
+    layer.kernel *= 2
+    np.testing.assert_array_equal(layer.get_weights()[0], np.ones((2, 5)))
+    with pytest.raises(ValueError, match=r"weight 'kernel' has shape \(2, 5\), got \(5,\)"):
+        layer.kernel = np.ones(5)
+    np.testing.assert_array_equal(layer.kernel, np.ones((2, 5)))
+
+
+def test_a_keras_config_makes_a_model():
+    theirs = keras.Sequential([keras.layers.Input((3, 2)), keras.layers.SimpleRNN(4), keras.layers.Dense(1)])
+    config = theirs.get_config()
+    model = Sequential.from_config(config)
+    assert [weight.shape for weight in model.weights] == [(2, 4), (4, 4), (4,), (4, 1), (1,)]
+    config["layers"][0]["config"]["sparse"] = True
+    with pytest.raises(ValueError, match="sparse=True is not supported"):
+        Sequential.from_config(config)

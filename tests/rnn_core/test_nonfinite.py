@@ -84,7 +84,7 @@ def test_huge_targets_overflow_in_the_loss():
     before = model.vector.copy()
     bad = Y.copy()
     bad[-1] = 1e30
-    message = "epoch 1, batch 2: the loss is inf although every output is finite: it overflowed in the loss"
+    message = "epoch 1, batch 2: the loss is inf although every output is finite: the loss itself overflowed"
     with pytest.raises(NonFiniteError, match=message):
         model.fit(X, bad, batch_size=4, shuffle=False, verbose=0)
     assert not np.array_equal(model.vector, before)  # batch 1 was fine
@@ -93,8 +93,17 @@ def test_huge_targets_overflow_in_the_loss():
 def test_a_penalty_that_overflows_is_not_blamed_on_the_outputs():
     model = unstable(Dense(1, kernel_regularizer="l2"))
     model.layers[0].kernel[...] = 1e25
-    with pytest.raises(NonFiniteError, match="every output is finite: it overflowed in the loss itself or a regulari"):
+    with pytest.raises(NonFiniteError, match="every output is finite: the loss itself or a regularizer overflowed"):
         model.fit(X, np.zeros((8, 3, 1)), verbose=0)
+
+
+def test_a_loss_outside_its_domain_is_not_blamed_on_the_outputs():
+    model = unstable(Dense(1), loss="poisson")  # the logarithm of a negative output
+    model.layers[0].bias[...] = -5
+    with pytest.raises(
+        NonFiniteError, match=r"the loss is nan although every output is finite: .* is not defined there"
+    ):
+        model.fit(X, np.ones((8, 3, 1)), verbose=0)
 
 
 def test_single_batches_explain_as_well():
