@@ -88,8 +88,26 @@ class Pass:
         self.output, self.output_mask = x, mask
         return x
 
-    def backward(self, d_output: Array) -> Array | None:
-        """Fill the gradients of all weights; return that of the input where it is needed."""
+    def backward(self, d_output: Any) -> Array | None:
+        """Fill the gradients of all weights; return that of the input where it is needed.
+
+        Parameters
+        ----------
+        d_output : array_like, shape of the output
+            The gradient of the loss with respect to the output of the last forward pass.
+
+        Raises
+        ------
+        ValueError
+            For another shape.
+        """
+        d = np.asarray(d_output, self.output.dtype)
+        if d.shape != self.output.shape:
+            raise ValueError(f"d_output must have the shape of the output, {self.output.shape}, got {d.shape}.")
+        return self.backpropagate(d)
+
+    def backpropagate(self, d_output: Array) -> Array | None:
+        """Do what :meth:`backward` does, without its checks: for the training loop."""
         d: Any = d_output
         if self.penalised:
             return self._backward_with_penalties(d)

@@ -111,7 +111,7 @@ class Step:
         if not math.isfinite(value):
             raise explain(self.model, self.passes, value)
         assert self.d_output is not None
-        self.passes.backward(self.d_output)
+        self.passes.backpropagate(self.d_output)
         for regularizer, w, d_w in self.regularized:
             regularizer.add_gradient(w, d_w)
         self.model.optimizer.step()

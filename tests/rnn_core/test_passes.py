@@ -313,3 +313,14 @@ def test_a_layer_copied_out_of_a_model_stands_alone():
     layer.kernel.fill(1)
     np.testing.assert_array_equal(model.vector, before)
     assert Sequential([Input(SHAPE[1:]), layer, Dense(1)]).built
+
+
+def test_the_gradient_of_the_output_must_have_its_shape():
+    model = Sequential([Input((3, 2)), SimpleRNN(4), Dense(1)])
+    one = model.new_pass((5, 3, 2), training=True)
+    one.forward(np.ones((5, 3, 2)))
+    with pytest.raises(ValueError, match=r"shape of the output, \(5, 1\), got \(5,\)"):
+        one.backward(np.ones(5))
+    one.backward(np.ones((5, 1)))  # float64 for a float32 model
+    assert np.isfinite(model.d_vector).all()
+    assert model.d_vector.any()
