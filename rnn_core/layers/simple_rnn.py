@@ -221,7 +221,7 @@ class SimpleRNN(SimpleRNNSettings):
         if last or r.has_initial_state:
             recurrent_kernel_transposed[...] = self.recurrent_kernel.T
         special = r.step_mask is not None or r.recurrent_dropout is not None
-        r.first_active = 0
+        was_zero, r.first_active = r.first_active, 0
         carried = None
         for t, (saved, da) in r.backward_steps:
             if t < last:
@@ -233,6 +233,7 @@ class SimpleRNN(SimpleRNNSettings):
                     add(d_hidden, d_steps[t], d_hidden)
                 if t % _FLUSH_EVERY == 0 and _has_vanished(d_hidden) and (d_steps is None or not d_steps[:t].any()):
                     r.first_active = t + 1
+                    r.d_preactivation[was_zero : t + 1] = 0  # what the batch before left there
                     break
             if r.step_mask is not None:  # a masked step hands dh_t on as it is, and takes no part
                 carried = np.where(r.step_mask[t], 0, d_hidden)

@@ -31,7 +31,7 @@ class SimpleRNNRecord(Record):
         a_t. The same memory as ``hidden[1:]``, overwritten by h_t, where the derivative of the activation is
         written in its output (tanh, relu, sigmoid, ...).
     d_preactivation : ndarray, shape (T, B, H)
-        da_t, from ``first_active`` on; before it every gradient is exactly zero.
+        da_t; exactly zero before ``first_active``, where the gradient had vanished.
     d_hidden : ndarray, shape (B, H)
         dh_t while the backward loop runs; afterwards the gradient of the initial state, where there is one.
     d_kernel, d_recurrent_kernel, d_bias : ndarray

@@ -155,3 +155,17 @@ def test_a_gradient_that_decays_and_grows_again_is_not_cut(depth, lowest, platea
     assert mine[1] == 0
     assert np.abs(reference[2]["initial_state"]).max() > 0.01
     assert_equal_to_float32_rounding(mine[2], reference[2], eps=64)
+
+
+def test_the_record_holds_zeros_where_the_gradient_had_vanished():
+    layer, x = long_layer("float32", 0.5)
+    record = layer.new_record(x.shape, np.empty_like(layer.vector))
+    record.d_preactivation[...] = np.nan
+    starts = []
+    for size in (1.0, 1e-30, 1e10, 1e-20):  # the larger the gradient, the further it reaches
+        layer.forward(record, x)
+        layer.backward(record, np.full((2, 8), size, "float32"))
+        starts.append(record.first_active)
+        assert (record.d_preactivation[: record.first_active] == 0).all()
+        assert (record.d_preactivation[record.first_active :] != 0).any(axis=(1, 2)).all()
+    assert starts[1] > starts[3] > starts[0] > starts[2] > 0
