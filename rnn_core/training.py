@@ -83,6 +83,7 @@ class Step:
         self.passes = Pass(model.layers, x_shape, model.d_vector if training else None)
         model.loss.check_shapes(y_shape, self.passes.output_shape)
         self.d_output: Array | None = None
+        self.trainable = any(layer.trainable and layer.specs for layer in model.layers)
         self.constrained = any(spec.constraint is not None for layer in model.layers for spec in layer.specs)
         self.regularized = [
             (spec.regularizer, weight, d_weight)
@@ -114,7 +115,8 @@ class Step:
         self.passes.backpropagate(self.d_output)
         for regularizer, w, d_w in self.regularized:
             regularizer.add_gradient(w, d_w)
-        self.model.optimizer.step()
+        if self.trainable:
+            self.model.optimizer.step()
         if self.constrained:
             self.model.constrain()
         return value

@@ -458,3 +458,16 @@ def test_get_config_is_keras():
     made_by_keras = keras.Sequential.from_config(config)
     made_by_keras.set_weights(ours.get_weights())
     np.testing.assert_allclose(ours(X), made_by_keras(X), **TOLERANCE)
+
+
+def test_with_every_layer_frozen_no_step_is_counted_as_in_keras():
+    layers = rnn_core.layers
+    model = rnn_core.Sequential([layers.Input((3, 2)), layers.SimpleRNN(4), layers.Dense(1)])
+    for layer in model.layers:
+        layer.trainable = False
+    model.compile(loss="mse")
+    before = model.get_weights()
+    model.fit(np.ones((4, 3, 2)), np.ones(4), epochs=2, verbose=0)
+    assert model.optimizer.iterations == 0
+    for weight, was in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, was)

@@ -1,0 +1,258 @@
+"""The command line: ``rnn-parity``, also ``python -m parity``. Keras and rnn_core side by side.
+
+::
+
+    rnn-parity                                   the tutorial's model, checked and trained in lockstep
+    rnn-parity check MODEL.keras [--data X.npy]  a Keras file of your own
+    rnn-parity fuzz --cases N --seed S           random models
+
+Exit status 0: all holds. 1: something does not. 2: bad arguments, or no TensorFlow; that is one line.
+Results go to stdout, with ``--json`` as one JSON document, progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rnn_core.models import Sequential
+
+BATCH, TIMESTEPS = 8, 6  # of random data, where the model leaves them open
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, with one line for an error in place of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave with status 2."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class Progress:
+    """How far long work is, on stderr: a line that is drawn again, or in a file or pipe a line now and then.
+
+    Parameters
+    ----------
+    what : str
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.terminal = sys.stderr.isatty()
+        self.interval = 0.2 if self.terminal else 10.0
+        self.start = self.shown = time.monotonic()
+
+    def __call__(self, done: int, total: int, failures: int | None = None) -> None:
+        """Show that `done` of `total` is done."""
+        now = time.monotonic()
+        if now - self.shown < self.interval and done < total:
+            return
+        self.shown = now
+        left = (now - self.start) / max(done, 1) * (total - done)
+        failed = "" if failures is None else f", {failures:,} failed"
+        text = f"{self.what}: {done:,} of {total:,}{failed}, {left:.0f} s left"
+        if self.terminal:
+            text = f"\r\x1b[K{text}" if done < total else "\r\x1b[K"
+            print(text, end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status."""
+    parser, options = _parsed(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on stderr
+    from parity.backend import require_keras
+
+    try:
+        require_keras()
+        found, holds, texts = options.run(options)
+    except ImportError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except UsageError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        print("\n\n".join(texts))
+    return 0 if holds else 1
+
+
+class UsageError(ValueError):
+    """What the user gave cannot be used; the message is one line."""
+
+
+Outcome = tuple[dict[str, Any], bool, list[str]]
+"""What goes to JSON, whether all holds, and the texts for people."""
+
+
+def _parsed(arguments: Sequence[str] | None) -> tuple[Parser, argparse.Namespace]:
+    parser = Parser(
+        prog="rnn-parity",
+        description="Hold rnn_core against Keras. Without a command: the tutorial's model, in both layouts, through "
+        "the check and through lockstep training.",
+    )
+    json_flag = Parser(add_help=False)
+    json_flag.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--epochs", type=_whole(1), default=100, metavar="N", help="of lockstep (default: %(default)s)")
+    parser.add_argument(
+        "--seeds", type=_whole(0), default=0, metavar="N", help="also compare the final losses of N seeds, at least 7"
+    )
+    parser.set_defaults(run=_run_tutorial)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    check = commands.add_parser("check", parents=[json_flag], help="check a Keras file of your own")
+    check.add_argument("model", type=Path, metavar="MODEL.keras")
+    check.add_argument("--data", type=Path, metavar="X.npy", help="a batch of inputs (default: random numbers)")
+    check.set_defaults(run=_run_check)
+    fuzz = commands.add_parser("fuzz", parents=[json_flag], help="check random models")
+    fuzz.add_argument("--cases", type=_whole(1), default=100, metavar="N", help="how many (default: %(default)s)")
+    fuzz.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of the first case (default: %(default)s)")
+    fuzz.set_defaults(run=_run_fuzz)
+    options = parser.parse_args(arguments)
+    if 0 < options.seeds < 7:
+        parser.error(f"argument --seeds: with fewer than 7 seeds no difference could be told, got {options.seeds}")
+    for path in (getattr(options, "model", None), getattr(options, "data", None)):
+        if path is not None and not path.is_file():
+            parser.error(f"there is no file {str(path)!r}")
+    return parser, options
+
+
+def _whole(smallest: int) -> Callable[[str], int]:
+    """Return an argparse type: a whole number of at least `smallest`."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = smallest - 1
+        if number < smallest:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {smallest}, got {text!r}")
+        return number
+
+    return parse
+
+
+# The tutorial.
+
+
+def _run_tutorial(options: argparse.Namespace) -> Outcome:
+    from parity.checking import check
+    from parity.distribution import distribution
+    from parity.lockstep import tutorial_lockstep
+    from rnn_core.series import LAYOUTS, arrange
+    from rnn_core.tutorial import Tutorial
+
+    found: dict[str, list[Any]] = {"check": [], "lockstep": [], "distribution": []}
+    texts, holds = [], True
+    for layout in LAYOUTS:
+        task = Tutorial(layout=layout)
+        x, y = arrange(task.train.inputs, layout)[:16], task.train.targets[:16]
+        report = check(task.model, x, y)
+        report.model = f"tutorial, {layout}"
+        found["check"].append(report.to_dict())
+        texts.append(str(report))
+        holds = holds and report.holds
+    for layout in LAYOUTS:
+        for dtype in ("float64", "float32"):
+            progress = Progress(f"lockstep, {layout}, {dtype}, steps")
+            run = tutorial_lockstep(0, layout, dtype, options.epochs, progress)
+            found["lockstep"].append(run.as_dict())
+            texts.append(str(run))
+            holds = holds and run.holds
+    for layout in LAYOUTS if options.seeds else ():
+        seeds = distribution(options.seeds, layout, epochs=options.epochs, progress=Progress(f"{layout}, fits"))
+        found["distribution"].append(seeds.as_dict())
+        texts.append(str(seeds))
+        holds = holds and seeds.holds
+    texts.append("All holds." if holds else "Not all holds: see above.")
+    return {"holds": holds, **found}, holds, texts
+
+
+# A Keras file.
+
+
+def _run_check(options: argparse.Namespace) -> Outcome:
+    from parity.checking import check
+    from parity.convert import from_keras
+
+    keras_model = _loaded(options.model)
+    try:
+        model = from_keras(keras_model)
+        x = _data(options.data, model) if options.data else _random_data(model)
+        y = _targets(model, x)
+        report = check(model, x, y, keras_model=keras_model)
+    except (ValueError, TypeError) as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    return report.to_dict(), report.holds, [str(report)]
+
+
+def _loaded(path: Path) -> Any:
+    """Return the model in a Keras file."""
+    from parity.backend import require_keras
+    from parity.objects import ParametrisedActivation
+
+    try:
+        known = {"ParametrisedActivation": ParametrisedActivation}
+        return require_keras().saving.load_model(path, custom_objects=known)
+    except Exception as error:  # Keras raises whatever comes up
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(f"Keras cannot load {str(path)!r}: {said}") from error
+
+
+def _data(path: Path, model: Sequential) -> Any:
+    """Return the array in a file."""
+    try:
+        x = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {error}") from error
+    if not isinstance(x, np.ndarray):
+        raise UsageError(f"argument --data: {str(path)!r} has several arrays; one is needed, as np.save writes it")
+    return model.checked_input(x)
+
+
+def _random_data(model: Sequential) -> Any:
+    if not model.built:
+        raise UsageError("the model is not built: it says no input shape; give a batch of inputs with --data")
+    batch, *sizes = model.input_shape or ()
+    shape = (batch or BATCH, *(size or TIMESTEPS for size in sizes))
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+def _targets(model: Sequential, x: Any) -> Any:
+    """Return random targets that any loss takes, None for a model without one."""
+    if not model.compiled or model.loss is None:
+        return None
+    random = np.random.default_rng(1)
+    shape = np.shape(model.predict(x, verbose=0, batch_size=len(x)))
+    classes = random.integers(0, shape[-1], shape[:-1])
+    if "sparse" in str(model.loss).lower() or "Sparse" in type(model.loss).__name__:
+        return classes
+    return np.eye(shape[-1])[classes] if shape[-1] > 1 else random.random(shape)
+
+
+# Random models.
+
+
+def _run_fuzz(options: argparse.Namespace) -> Outcome:
+    from parity.fuzz import fuzz
+
+    result = fuzz(options.cases, options.seed, progress=Progress("fuzz, cases"))
+    return result.to_dict(), result.holds, [str(result)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,358 @@
+"""Random cases for the check: a model, its data and how it is compiled, drawn from a seed.
+
+A :class:`Case` is plain data. Its :meth:`~Case.script` is Python that anybody can run, and that is also what
+:meth:`Case.build` executes: what is tested and what is printed cannot differ::
+
+    seed --draw--> Case --script--> text --build--> model, x, y, sample_weight, mask, initial_state
+
+What is Keras' own fault, and so never drawn:
+
+- sparsemax: Keras 3.15 computes another function.
+- glu in layers: halves the units, which Keras' layers do not expect.
+- softmax before BinaryCrossentropy or BinaryFocalCrossentropy: on TensorFlow its logits are taken for sigmoid's.
+- softmax before CategoricalCrossentropy with targets that do not sum to exactly 1: TensorFlow's gradient assumes it.
+  So targets are one-hot, and there is no label smoothing.
+- OrthogonalRegularizer: its float32 factor fails in a float64 model.
+- activity_regularizer of SimpleRNN: its constructor drops it.
+- a masked first step with an initial state that is not zero: TensorFlow puts out zeros, not the state.
+- unroll, go_backwards and zero_output_for_mask together: TensorFlow takes the mask unreversed.
+- celu of exactly 0: TensorFlow's derivative there is 2, not 1. So celu has a bias that nothing sets to 0.
+- elu, selu of values near 0: TensorFlow's exp(x) - 1 is off by up to 140 eps at 0.001. So they have a bias too.
+- tanh_shrink: its derivative tanh(x)**2 is 1 - (1 - tanh(x)**2) in Keras, without correct digits for a small x.
+
+What is nobody's: softmax, log_softmax and CosineSimilarity of one unit are constant. Their gradient is 0, and what
+either engine has in its place is rounding alone.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_core.activations import OBJECTS
+from rnn_core.models import Sequential
+
+Array = NDArray[Any]
+Config = dict[str, Any]
+Named = tuple[str, Config] | list[Any]
+"""A class and its arguments."""
+
+LARGEST = {"batch": 4, "timesteps": 5, "features": 3, "units": 4}
+
+_WITH_ARGUMENTS: list[Named] = [
+    ("Relu", {"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.25}),
+    ("LeakyRelu", {"negative_slope": 0.3}),
+    ("Elu", {"alpha": 0.7}),
+    ("Celu", {"alpha": 0.7}),
+    ("Gelu", {"approximate": True}),
+    ("Squareplus", {"b": 3.0}),
+    ("HardShrink", {"threshold": 0.25}),
+    ("SoftShrink", {"threshold": 0.25}),
+    ("Threshold", {"threshold": 0.25, "default_value": -1.0}),
+]
+_REGULARIZERS: list[Named] = [("L1", {"l1": 0.03}), ("L2", {"l2": 0.07}), ("L1L2", {"l1": 0.01, "l2": 0.02})]
+_CONSTRAINTS: list[Named] = [
+    ("NonNeg", {}),
+    ("UnitNorm", {"axis": 0}),
+    ("MaxNorm", {"max_value": 0.7, "axis": 0}),
+    ("MinMaxNorm", {"min_value": 0.3, "max_value": 0.9, "rate": 0.6, "axis": 0}),
+]
+_ANY = "any"
+_LOSSES: list[tuple[str, list[Config], list[str], str]] = [  # arguments, activations of the last layer, targets
+    ("MeanSquaredError", [{}], [_ANY], "real"),
+    ("MeanAbsoluteError", [{}], [_ANY], "real"),
+    ("MeanAbsolutePercentageError", [{}], [_ANY], "positive"),
+    ("MeanSquaredLogarithmicError", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
+    ("Huber", [{}, {"delta": 0.3}], [_ANY], "real"),
+    ("LogCosh", [{}], [_ANY], "real"),
+    ("CosineSimilarity", [{}], [_ANY], "real"),
+    ("Poisson", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
+    ("KLDivergence", [{}], ["softmax", "sigmoid"], "distribution"),
+    ("BinaryCrossentropy", [{}, {"label_smoothing": 0.1}], ["sigmoid"], "binary"),
+    ("BinaryCrossentropy", [{"from_logits": True}], ["linear", "tanh"], "binary"),
+    ("BinaryFocalCrossentropy", [{"apply_class_balancing": True, "alpha": 0.3, "gamma": 1.5}], ["sigmoid"], "binary"),
+    ("BinaryFocalCrossentropy", [{"from_logits": True}], ["linear"], "binary"),
+    ("CategoricalCrossentropy", [{}], ["softmax"], "one-hot"),
+    ("CategoricalCrossentropy", [{"from_logits": True}], ["linear", "tanh"], "one-hot"),
+    ("CategoricalFocalCrossentropy", [{}, {"alpha": 0.3, "gamma": 1.5}], ["softmax"], "one-hot"),
+    ("SparseCategoricalCrossentropy", [{}, {"ignore_class": 1}], ["softmax"], "class"),
+    ("SparseCategoricalCrossentropy", [{"from_logits": True}], ["linear"], "class"),
+    ("Hinge", [{}], [_ANY], "binary"),
+    ("SquaredHinge", [{}], [_ANY], "binary"),
+    ("CategoricalHinge", [{}], [_ANY], "one-hot"),
+]
+_TARGETS = {
+    "real": "draws.standard_normal(outputs)",
+    "positive": "draws.uniform(0.25, 2, outputs)",
+    "binary": "draws.integers(0, 2, outputs).astype(float)",
+    "one-hot": "np.eye(outputs[-1])[draws.integers(0, outputs[-1], outputs[:-1])]",
+    "class": "draws.integers(0, outputs[-1], outputs[:-1])",
+    "distribution": "draws.dirichlet(np.ones(outputs[-1]), outputs[:-1])",
+}
+_OPTIMIZERS: dict[str, list[Config]] = {
+    "RMSprop": [{"rho": 0.7, "epsilon": 1e-5}, {"momentum": 0.7}, {"centered": True}],
+    "SGD": [{"momentum": 0.7}, {"momentum": 0.7, "nesterov": True}],
+    "Adam": [{"beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-5}, {"amsgrad": True}],
+    "AdamW": [{"amsgrad": True}, {"weight_decay": 0.013}],
+}
+_FOR_ALL: list[Config] = [
+    {"learning_rate": 0.003},
+    {"weight_decay": 0.013},
+    {"clipnorm": 0.03},
+    {"clipvalue": 0.003},
+    {"global_clipnorm": 0.03},
+    {"use_ema": True, "ema_momentum": 0.7},
+    {"use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 2},
+    {"learning_rate": ("ExponentialDecay", {"initial_learning_rate": 0.01, "decay_steps": 3, "decay_rate": 0.7})},
+    {"learning_rate": ("CosineDecay", {"initial_learning_rate": 0.01, "decay_steps": 7, "alpha": 0.1})},
+]
+
+
+class Case(NamedTuple):
+    """A model, its data and how it is compiled: numbers, strings, lists and dicts, as JSON has them.
+
+    Attributes
+    ----------
+    seed : int
+        Of weights and data.
+    dtype : {"float64", "float32"}
+    batch, timesteps, features : int
+    layers : list of (class, arguments)
+        Their names are first, second, ...: ``layer_0``.
+    loss, optimizer : (class, arguments)
+    targets : {"real", "positive", "binary", "one-hot", "class", "distribution"}
+    sample_weight : {"", "sample", "column", "step"}
+        One weight a sample, the same as a column, which sequences need, or one a step.
+    mask : bool
+        Whether the first layer gets a mask.
+    keep_ends : bool
+        Whether first and last step are never masked.
+    states : list of str
+        The layers that get an initial state.
+    steps : int
+        Training steps before the check, so that the optimizer has a past.
+
+    Examples
+    --------
+    >>> case = draw(seed=3)
+    >>> case == Case(**case.to_dict()), draw(seed=3) == case
+    (True, True)
+    """
+
+    seed: int
+    dtype: str
+    batch: int
+    timesteps: int
+    features: int
+    layers: list[Named]
+    loss: Named
+    targets: str
+    optimizer: Named
+    sample_weight: str
+    mask: bool
+    keep_ends: bool
+    states: list[str]
+    steps: int
+
+    def to_dict(self) -> Config:
+        """Return the fields."""
+        return self._asdict()
+
+    def script(self) -> str:
+        """Return a Python script that builds the case, checks it and prints the report."""
+        check = "print(check(model, x, y, sample_weight, mask, initial_state, dtypes=DTYPES))"
+        imports = "import numpy as np\n\nfrom parity.checking import check\nfrom rnn_core import Sequential, layers\n\n"
+        return f'{imports}DTYPES = ["float64", "float32"]\n\n{self._body()}\n{check}\n'
+
+    def build(self) -> tuple[Sequential, dict[str, Any]]:
+        """Return the model and the data for :func:`parity.check`, by the names of its arguments."""
+        from rnn_core import layers
+
+        found: dict[str, Any] = {"np": np, "Sequential": Sequential, "layers": layers}
+        exec(compile(self._body(), f"<case of seed {self.seed}>", "exec"), found)
+        return found["model"], {n: found[n] for n in ("x", "y", "sample_weight", "mask", "initial_state")}
+
+    def _body(self) -> str:
+        shape = f"({self.batch}, {self.timesteps}, {self.features})"
+        stack = [f"    layers.{name}({_arguments(given)}, dtype=dtype)," for name, given in self.layers]
+        lines = [
+            f'dtype, draws = "{self.dtype}", np.random.default_rng({self.seed})',
+            f"model = Sequential([\n    layers.Input(batch_shape={shape}, dtype=dtype),",
+            *stack,
+            "])",
+            "model.vector[...] = 0.5 * draws.standard_normal(model.vector.size)",
+            f"model.compile({_object(self.optimizer)}, {_object(self.loss)})",
+            f"x, outputs = draws.standard_normal({shape}), model.output_shape",
+            f"y = {_TARGETS[self.targets]}",
+            f"real_steps = draws.random({shape[: shape.rindex(',')]})) < 0.7",
+            *(["real_steps[:, [0, -1]] = True"] if self.keep_ends else []),
+            f"mask = {'real_steps' if self.mask else None}",
+        ]
+        for name, given in self.layers:
+            if name == "Masking":
+                lines.append(f"x[~real_steps] = {given['mask_value']}")
+        shapes = {"sample": "len(x)", "column": "(len(x), 1)", "step": "outputs[:2]"}
+        weights = f"draws.random({shapes[self.sample_weight]})" if self.sample_weight else None
+        lines.append(f"sample_weight = {weights}")
+        units = {given["name"]: given["units"] for name, given in self.layers if name == "SimpleRNN"}
+        states = [f'"{n}": draws.standard_normal(({self.batch}, {units[n]}))' for n in self.states if n in units]
+        lines.append(f"initial_state = {{{', '.join(states)}}}" if states else "initial_state = None")
+        if self.steps:
+            lines.append(f"for _ in range({self.steps}):\n    model.train_on_batch(x, y, sample_weight)")
+        return "\n".join(lines)
+
+
+def draw(seed: int) -> Case:
+    """Return the case of a seed; the same seed always gives the same case.
+
+    Examples
+    --------
+    >>> model, data = draw(seed=3).build()
+    >>> len(data["x"]) == len(data["y"]), model.compiled
+    (True, True)
+    """
+    r = random.Random(seed)
+    loss, loss_options, activations, targets = r.choice(_LOSSES)
+    sequences = r.random() < 0.4
+    masking = r.random() < 0.3
+    mask = r.random() < 0.3
+    stack: list[Named] = [("Masking", {"mask_value": r.choice([0.0, 0.25])})] if masking else []
+    recurrent = r.choice([1, 1, 1, 2, 2, 3])
+    for i in range(recurrent):
+        stack += [_any_layer(r, 3)] if r.random() < 0.2 else []
+        stack.append(_simple_rnn(r, sequences or i < recurrent - 1))
+    stack += [_any_layer(r, 3 if sequences else 2)] if r.random() < 0.4 else []
+    stack.append(_last(r, r.choice(activations), fewest_units("", f"losses.{loss}", targets)))
+    stack = [(name, {"name": f"layer_{i}", **given}) for i, (name, given) in enumerate(stack)]
+    names = [given["name"] for name, given in stack if name == "SimpleRNN"]
+    states = [name for name in names if r.random() < 0.6] if r.random() < 0.3 else []
+    stateful = any(given.get("stateful") for _, given in stack)
+    reduction = r.choice(["sum_over_batch_size", "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight"])
+    optimizer = r.choice(list(_OPTIMIZERS))
+    options = {**(_maybe(r, _OPTIMIZERS[optimizer], 0.6) or {}), **(_maybe(r, _FOR_ALL, 0.6) or {})}
+    return Case(
+        seed=seed,
+        dtype=r.choice(["float64", "float64", "float32"]),
+        batch=r.randint(1, LARGEST["batch"]),
+        timesteps=r.randint(1, LARGEST["timesteps"]),
+        features=r.randint(1, LARGEST["features"]),
+        layers=list(stack),
+        loss=(f"losses.{loss}", {**r.choice(loss_options), "reduction": reduction}),
+        targets=targets,
+        optimizer=(f"optimizers.{optimizer}", options),
+        sample_weight=r.choice(["", "", *(["column", "step"] if sequences else ["sample"])]),
+        mask=mask,
+        keep_ends=stateful or bool(states) or r.random() < 0.3,
+        states=states,
+        steps=r.choice([0, 1, 2]),
+    )
+
+
+# Layers.
+
+
+def _maybe(r: random.Random, choices: list[Any], probability: float) -> Any:
+    return r.choice(choices) if r.random() < probability else None
+
+
+def _activation(r: random.Random, bounded: bool = False) -> Any:
+    """Return a name, or a class with arguments; `bounded`, one that does not explode when it is fed back."""
+    names = [
+        name
+        for name in OBJECTS
+        if name not in ("glu", "sparsemax", "tanh_shrink") and not (bounded and name == "exponential")
+    ]
+    return _config(r.choice(_WITH_ARGUMENTS)) if r.random() < 0.2 else r.choice(names)
+
+
+def _weights(r: random.Random, *weights: str) -> Config:
+    """Return regularizers and constraints of some of these weights."""
+    kinds = [(w, kind) for w in weights for kind in (("regularizer", _REGULARIZERS), ("constraint", _CONSTRAINTS))]
+    return {f"{w}_{name}": _config(r.choice(table)) for w, (name, table) in kinds if r.random() < 0.12}
+
+
+def _simple_rnn(r: random.Random, return_sequences: bool) -> Named:
+    given: Config = {"units": r.randint(1, LARGEST["units"])}
+    if r.random() < 0.7:
+        given["activation"] = r.choice(["relu", "sigmoid"]) if r.random() < 0.4 else _activation(r, bounded=True)
+    given |= {"return_sequences": True} if return_sequences else {}
+    flags = {"go_backwards": 0.25, "stateful": 0.15, "unroll": 0.3, "zero_output_for_mask": 0.3}
+    given |= {flag: True for flag, probability in flags.items() if r.random() < probability}
+    if given.get("unroll") and given.get("go_backwards"):
+        given.pop("zero_output_for_mask", None)
+    given |= {flag: False for flag in ("use_bias", "trainable") if r.random() < 0.12}
+    dropout = {rate: 0.3 for rate in ("dropout", "recurrent_dropout") if r.random() < 0.15}
+    given |= {**dropout, "seed": r.randint(0, 99)} if dropout else {}
+    return "SimpleRNN", _sound({**given, **_weights(r, "kernel", "recurrent", "bias")})
+
+
+def _dense(r: random.Random, units: int, activation: Any) -> Named:
+    given: Config = {"units": units, "activation": activation}
+    given |= {flag: False for flag in ("use_bias", "trainable") if r.random() < 0.12}
+    given |= {"activity_regularizer": _config(r.choice(_REGULARIZERS))} if r.random() < 0.12 else {}
+    return "Dense", _sound({**given, **_weights(r, "kernel", "bias")})
+
+
+def _sound(given: Config) -> Config:
+    """Return arguments of a layer without what Keras gets wrong, and what is constant."""
+    activation = given.get("activation")
+    if any(_is(name, activation) for name in ("celu", "elu", "selu")):
+        given = {name: value for name, value in given.items() if name not in ("use_bias", "bias_constraint")}
+    return {**given, "units": max(given["units"], fewest_units(activation))}
+
+
+def _is(name: str, activation: Any) -> bool:
+    return bool(name == (activation["class_name"].lower() if isinstance(activation, dict) else activation))
+
+
+def fewest_units(activation: Any, loss: str = "", targets: str = "") -> int:
+    """Return how many units a layer must have: 2, where one would be constant or a class must be chosen.
+
+    Examples
+    --------
+    >>> fewest_units("softmax"), fewest_units("relu"), fewest_units("relu", "losses.CosineSimilarity")
+    (2, 1, 2)
+    """
+    constant = activation in ("softmax", "log_softmax") or loss == "losses.CosineSimilarity"
+    return 2 if constant or targets in ("one-hot", "class", "distribution") else 1
+
+
+def _last(r: random.Random, activation: str, fewest_units: int) -> Named:
+    chosen = _activation(r) if activation == _ANY and r.random() < 0.4 else activation
+    return _dense(r, r.randint(fewest_units, LARGEST["units"]), "linear" if chosen == _ANY else chosen)
+
+
+def _any_layer(r: random.Random, rank: int) -> Named:
+    """Return a layer for inputs of `rank` that keeps their shape, but for the features."""
+    kind = r.choice(["Dense", "Dense", "Dropout", "Activation"])
+    if kind == "Dense":
+        return _dense(r, r.randint(1, LARGEST["units"]), _activation(r))
+    if kind == "Activation":
+        activation = _activation(r)
+        unsound = _is("celu", activation) or fewest_units(activation) > 1
+        return kind, {"activation": "relu" if unsound else activation}
+    return kind, {
+        "rate": 0.4,
+        "seed": r.randint(0, 99),
+        **({"noise_shape": [None, 1, None]} if rank == 3 and r.random() < 0.5 else {}),
+    }
+
+
+# As Python.
+
+
+def _config(named: Named) -> Config:
+    return {"class_name": named[0], "config": dict(named[1])}
+
+
+def _arguments(given: Config) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in given.items())
+
+
+def _object(named: Named) -> str:
+    """Return an object of a class in a module as a config, which names need no import for."""
+    given = {name: _config(v) if isinstance(v, (tuple, list)) else v for name, v in named[1].items()}
+    return repr({"class_name": named[0].split(".")[-1], "config": given})

@@ -1,0 +1,318 @@
+"""Why a check fails: known causes, each tried alone until both sides agree.
+
+A cause is a small change to one side, such as "transpose the recurrent kernel of 'upper'". If our model with that
+change, and nothing else, agrees with the Keras model in every line, the change is what sets the two apart::
+
+    first failing line  ->  the changes that can touch it  ->  which of them mend it?    float64, one pass each
+                                                                  |
+              the cause  <-  report.holds  <-  a whole check  <---'    if it mends all the other lines too
+
+Changes are tried on our side first. A fault in our own code may have no change here that undoes it; then changes of
+weights and settings are tried on Keras' side. Where no single change will do, pairs are tried, and reported as "more
+than one". Where nothing fits, nothing is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity.changes import Change, candidates
+from parity.checking import _by_layer, _collect, _restored, _sides, _single, _twin, check
+from parity.convert import from_keras, to_keras
+from parity.keras_side import KerasSide, Options
+from parity.objects import ConversionError
+from parity.our_side import OurSide, cast
+from parity.report import Line, Report
+from parity.rules import FLOAT32_IN_FLOAT64, MUTUAL, Key, rounded_constants
+from rnn_core.models import Sequential
+
+Array = NDArray[Any]
+Values = dict[Key, Any]
+
+MORE_THAN_ONE = "more than one"
+SLACK = 8.0  # times a line's limit: the search is coarse, the whole check at its end is not
+STARTS = 4  # single changes that mend the first line only, and from which a second one is looked for
+FORWARD = ("output", "state")
+
+
+class Cause(NamedTuple):
+    """What sets two models apart.
+
+    Attributes
+    ----------
+    name : str
+        From a fixed list: "transposed kernel", "missing bias", "other rho", ..., or "more than one".
+    place : str
+        The layer that it is in, "loss" or "optimizer"; "" for more than one.
+    detail : str
+        What is here and what is there, where it can be said.
+    parts : tuple of Cause
+        The two, where it is more than one.
+
+    Examples
+    --------
+    >>> str(Cause("other rho", "optimizer", "0.9 here, 0.8 in Keras"))
+    "other rho in 'optimizer' (0.9 here, 0.8 in Keras)"
+    """
+
+    name: str
+    place: str = ""
+    detail: str = ""
+    parts: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        if self.parts:
+            return f"{self.name}: {' and '.join(map(str, self.parts))}"
+        return f"{self.name} in {self.place!r}" + (f" ({self.detail})" if self.detail else "")
+
+
+def find_cause(
+    model: Sequential,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    mask: Any = None,
+    initial_state: Any = None,
+    *,
+    keras_model: Any = None,
+    report: Report | None = None,
+) -> Cause | None:
+    """Return the known cause that alone explains why a check fails; neither model is changed.
+
+    Parameters
+    ----------
+    model, x, y, sample_weight, mask, initial_state, keras_model
+        As for :func:`parity.check`.
+    report : Report, optional
+        What the check returned, if there was one; its ``cause`` is set.
+
+    Returns
+    -------
+    Cause or None
+        None where all holds, and where no known cause fits. ``str(cause)`` is for people, ``cause.name`` for programs.
+
+    Raises
+    ------
+    ConversionError, ImportError, ValueError, TypeError
+        As :func:`parity.check`.
+    """
+    given = (x, y, sample_weight, mask, initial_state)
+    if report is None:
+        report = check(model, *given, keras_model=keras_model)
+    if report.first_bad is None:
+        return None
+    keras_model = to_keras(model) if keras_model is None else keras_model
+    with ExitStack() as stack:
+        search = _Search(model, given, keras_model, report, stack)
+        cause = search.cause()
+    report.cause = "" if cause is None else str(cause)
+    return cause
+
+
+class _Search:
+    """The values of both sides, and what has been tried."""
+
+    def __init__(self, model: Sequential, given: tuple[Any, ...], keras_model: Any, report: Report, stack: ExitStack):
+        self.model, self.given, self.keras_model, self.report = model, given, keras_model, report
+        assert report.first_bad is not None
+        self.bad: Line = report.first_bad
+        self.key: Key = (self.bad.kind, self.bad.layer, self.bad.name)
+        self.dtype = self.bad.dtype
+        x, y, sample_weight, mask, initial_state = given
+        x = model.checked_input(x)
+        judged = y is not None and model.compiled and model.loss is not None
+        self.batch = {
+            "x": _single(x),
+            "y": _single(y) if judged else None,
+            "sample_weight": _single(sample_weight),
+            "mask": mask,
+            "initial_states": _by_layer(model, initial_state, len(x)),
+        }
+        sides = _sides(model, keras_model, [self.dtype], stack)
+        ours, theirs = sides["ours", self.dtype], sides["keras", self.dtype]
+        assert isinstance(ours, OurSide)
+        assert isinstance(theirs, KerasSide)
+        self.ours_model = ours.model
+        self.their_model = _twin(from_keras(keras_model), self.dtype)
+        self.ours = self._values(ours)
+        self.dropout_masks = getattr(ours, "dropout_masks", {})
+        self.theirs = self._values(theirs)
+        if judged:  # a loss that was given by name is an object after its first batch
+            self.their_model._checked_data(self.batch["x"], self.batch["y"], None)
+        self.lines = {(n.kind, n.layer, n.name): n for n in report.lines if n.dtype == self.dtype}
+        self.rounded = bool(rounded_constants(self.their_model))
+
+    def cause(self) -> Cause | None:
+        """Return the cause."""
+        if self._first_wrong(self.ours, self.theirs) is None:
+            return None  # too small a fault to tell changes that mend it from those that do nothing
+        return self.on_our_side() or self.on_keras_side() or self.of_rounding()
+
+    # Agreement.
+
+    def _values(self, side: OurSide | KerasSide, forward_only: bool = False) -> Values:
+        batch = {**self.batch, "y": None} if forward_only else self.batch
+        options: Options = {}
+        if isinstance(side, KerasSide) and batch["y"] is not None:
+            options["dropout_masks"] = self.dropout_masks
+        with _restored(side), np.errstate(all="ignore"):
+            return _collect(side, batch, options)
+
+    def _limit(self, key: Key) -> float:
+        """Return what a difference may be, in eps of max|value|."""
+        line = self.lines.get(key)
+        if self.dtype == "float32":
+            return MUTUAL * max(1.0, min(line.ours, 1024.0) if line else 1.0)
+        limit = SLACK * max(16.0, line.limit if line else 0.0)
+        if self.rounded:
+            limit = max(limit, SLACK * FLOAT32_IN_FLOAT64)
+        return min(limit, self.bad.ours / 2) if key == self.key and not self.bad.problem else limit
+
+    def _first_wrong(self, ours: Values, theirs: Values) -> Key | None:
+        """Return the first quantity in which two sides differ."""
+        for key in dict.fromkeys((*theirs, *ours)):
+            a, b = ours.get(key), theirs.get(key)
+            if a is None or b is None or np.shape(a) != np.shape(b):
+                return key
+            a, b = np.asarray(a, float), np.asarray(b, float)
+            scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
+            unit = max(float(np.finfo(self.dtype).eps) * scale, float(np.finfo(self.dtype).tiny))
+            same = (a == b) | (np.isnan(a) & np.isnan(b))
+            with np.errstate(all="ignore"):
+                if not (same | (np.abs(a - b) <= self._limit(key) * unit)).all():
+                    return key
+        return None
+
+    # Changes on our side.
+
+    def on_our_side(self) -> Cause | None:
+        """Return the change here, or the two, that make our model the Keras model."""
+        options = self._candidates(self.key)
+        mending: list[tuple[list[Change], Key]] = []
+        for change in options:
+            cause = self._tried([change], self.key, mending)
+            if cause is not None:
+                return cause
+        for changes, key in mending[:STARTS]:
+            for change in self._candidates(key):
+                cause = self._tried([*changes, change], key)
+                if cause is not None:
+                    return cause
+        if mending:
+            return None
+        likely = [change for change in options if not change.rare]
+        for pair in combinations(likely, 2):
+            for changes in (list(pair), list(pair)[::-1]) if any(c.replaces for c in pair) else (list(pair),):
+                cause = self._tried(changes, self.key)
+                if cause is not None:
+                    return cause
+        return None
+
+    def _candidates(self, key: Key) -> list[Change]:
+        return list(candidates(key, self.ours_model, self.their_model, self.theirs))
+
+    def _tried(
+        self, changes: list[Change], key: Key, mending: list[tuple[list[Change], Key]] | None = None
+    ) -> Cause | None:
+        """Return the cause if these changes make all lines agree; note them if they mend `key` at least."""
+        changed = self._changed(self.ours_model, changes)
+        if changed is None:
+            return None
+        try:
+            if key[0] in FORWARD and not self._mends(key, self._values(OurSide(changed), forward_only=True)):
+                return None
+            values = self._values(OurSide(changed))
+        except (ValueError, TypeError, ArithmeticError):
+            return None  # such as a mask without a layer that takes one
+        wrong = self._first_wrong(values, self.theirs)
+        if wrong is None:
+            return self._confirmed(changes, changed, self.keras_model)
+        if mending is not None and self._mends(key, values):
+            mending.append((changes, wrong))
+        return None
+
+    def _mends(self, key: Key, values: Values) -> bool:
+        """Whether all agrees up to `key`, and there too."""
+        upto = list(self.theirs) if key not in self.theirs else list(self.theirs)[: list(self.theirs).index(key) + 1]
+        kept = [k for k in (*upto, key) if k in values or k in self.theirs]
+        pick = partial(_picked, kept)
+        return self._first_wrong(pick(values), pick(self.theirs)) is None
+
+    def _changed(self, model: Sequential, changes: list[Change]) -> Sequential | None:
+        changed = cast(model, self.dtype)
+        try:
+            for change in changes:
+                change.apply(changed)
+        except (ValueError, TypeError, AttributeError, IndexError):
+            return None  # does not apply to this model
+        return changed
+
+    def _confirmed(self, changes: list[Change], changed: Sequential, keras_model: Any) -> Cause | None:
+        """Return the cause, if a whole check says so too."""
+        # What only the float32 model does is not in its float64 twin: there the search itself was the check.
+        if self.dtype == "float64" and not self._whole_check(changed, keras_model):
+            return None
+        causes = tuple(Cause(change.name, change.place, change.detail) for change in changes)
+        return causes[0] if len(causes) == 1 else Cause(MORE_THAN_ONE, parts=causes)
+
+    def _whole_check(self, model: Sequential, keras_model: Any) -> bool:
+        return check(model, *self.given, keras_model=keras_model, dtypes=["float64"], draws=5).holds
+
+    # Changes on Keras' side.
+
+    def on_keras_side(self) -> Cause | None:
+        """Return the change in Keras that makes the Keras model ours: a fault of our own code."""
+        for change in candidates(self.key, self.their_model, self.ours_model, self.ours):
+            changed = self._changed(self.their_model, [change]) if change.plain else None
+            if changed is None:
+                continue
+            try:
+                side = KerasSide(to_keras(_twin(changed, self.dtype)))
+                if self.key[0] in FORWARD and not self._mends_theirs(self._values(side, forward_only=True)):
+                    continue
+                agree = self._first_wrong(self.ours, self._values(side)) is None
+            except (ConversionError, ValueError, TypeError):
+                continue
+            if agree:
+                there = change._replace(detail=f"{change.detail}, in rnn_core".lstrip(", "))
+                return self._confirmed([there], self.model, side.model)
+        return None
+
+    def _mends_theirs(self, theirs: Values) -> bool:
+        kept = list(theirs)[: list(theirs).index(self.key) + 1] if self.key in theirs else list(theirs)
+        return self._first_wrong(_picked(kept, self.ours), _picked(kept, theirs)) is None
+
+    # Rounding.
+
+    def of_rounding(self) -> Cause | None:
+        """Return "float32 for float64" where a float64 layer puts out float32 numbers, and all errors are of that size.
+
+        It is not a change of ours that is tried: two engines agree in float32 no better than they do here.
+        """
+        if self.dtype != "float64" or self.key[0] not in FORWARD:
+            return None
+        bad = [line for line in self.report.bad if line.dtype == "float64"]
+        if any(line.problem or line.ours > FLOAT32_IN_FLOAT64 * max(64.0, SLACK * line.limit) for line in bad):
+            return None
+        for values, where in ((self.theirs, "in Keras"), (self.ours, "here")):
+            value = np.asarray(values[self.key])
+            if np.array_equal(value, value.astype(np.float32)) and value.any():
+                return Cause("float32 for float64", self.key[1], where)
+        return None
+
+
+def _picked(keys: list[Key], values: Values) -> Values:
+    return {key: values[key] for key in keys if key in values}
+
+
+def names(cause: Cause | None) -> Iterator[str]:
+    """Yield the names of a cause, or of the two that are more than one."""
+    for part in (cause.parts or (cause,)) if cause is not None else ():
+        yield part.name

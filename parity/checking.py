@@ -1,0 +1,307 @@
+"""One batch through both engines in both precisions: every output, the loss, every gradient, one optimizer step.
+
+All four sides get the same numbers (weights and data rounded to float32, which float64 holds exactly)::
+
+                 float32                                        float64
+    ours         error against the reference ------.       difference from the reference
+    Keras        Keras' own error against it -------`----> reference: Keras in float64
+
+Errors are counted in eps of max|reference|, both the largest and the root mean square error. What they must meet:
+
+- float32: ours at most twice Keras' own error. Both round in other places, so neither is exact, and the ratio of two
+  such errors is near 1. One eps is always granted: Keras may happen to be exact.
+- float64: there is no better reference than the other engine. The difference is at most 16 eps, or 4 times as many eps
+  as float32 costs the same quantity here. Rounding is to scale: what turns an error of one eps into k eps (a sum
+  that cancels, a long recurrence) does so in every precision, and k is measured in float32, against our own float64.
+  4, because two engines err, each by up to twice as much. Where Keras has constants in float32 (gelu's, for one), the
+  same in eps of float32.
+
+The reference is Keras' float64 and not ours: a fault of ours that is in both precisions then shows in both.
+
+A single number, such as the loss, can be exact by luck on one side. So a line that fails narrowly is looked at again:
+its figures become medians over 5 draws, if need be 17 or 65, each with all weights, those of
+samples too, changed at random by up to a 256th.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity.backend import slots_of, to_numpy
+from parity.convert import from_keras, notes, to_keras
+from parity.keras_side import KerasSide, Options
+from parity.our_side import OurSide, cast
+from parity.report import Line, Report
+from parity.rules import Figures, Key, Place, figures_of, judge, rounded_constants
+from rnn_core.layers import SimpleRNN
+from rnn_core.models import Sequential
+
+Array = NDArray[Any]
+Values = dict[Key, Any]
+Sides = dict[Place, OurSide | KerasSide]
+
+GROSS = 2.0**20  # times the limit: what no second look explains
+STAGES, JITTER = (5, 17, 65), 2.0**-8
+
+
+def check(
+    model: Sequential,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    mask: Any = None,
+    initial_state: Any = None,
+    *,
+    keras_model: Any = None,
+    dtypes: Sequence[str] = ("float64", "float32"),
+    draws: int = STAGES[-1],
+) -> Report:
+    """Compare a model with Keras on one batch.
+
+    Outputs are those of inference; loss, gradients and the step are those of training, with the same dropout masks
+    on both sides. Neither model is changed.
+
+    Parameters
+    ----------
+    model : rnn_core.Sequential
+        It is built for `x` if it is not.
+    x : array_like, shape (batch, ...)
+    y : array_like, optional
+        Without targets, or without a loss, only outputs are compared.
+    sample_weight : array_like, shape (batch,) or (batch, timesteps), optional
+    mask : array_like of bool, shape (batch, timesteps), optional
+    initial_state : array_like, shape (batch, units), or dict of them by layer name, optional
+        An array is for the first SimpleRNN.
+    keras_model : keras.Sequential, optional
+        What to hold the model against; default ``to_keras(model)``. In its own dtype this very model is asked.
+    dtypes : sequence of {"float64", "float32"}
+        Which lines to report. "float64" alone takes half the time and finds any fault but one of float32.
+    draws : int
+        At most so many for the second look; 0 takes none.
+
+    Returns
+    -------
+    Report
+        ``report.holds``, ``report.first_bad``, ``print(report)``.
+
+    Raises
+    ------
+    ConversionError
+        For a model that the other side does not have.
+    ImportError
+        Without Keras.
+    ValueError, TypeError
+        For data that does not fit.
+    """
+    unknown = set(dtypes) - {"float64", "float32"}
+    if unknown or not dtypes:
+        raise ValueError(f"check: dtypes must be among 'float64' and 'float32', got {tuple(dtypes)!r}.")
+    x = model.checked_input(x)
+    judged = y is not None and model.compiled and model.loss is not None
+    batch = {
+        "x": _single(x),
+        "y": _single(y) if judged else None,
+        "sample_weight": _single(sample_weight),
+        "mask": mask,
+        "initial_states": _by_layer(model, initial_state, len(x)),
+    }
+    mutual = keras_model is not None
+    with ExitStack() as stack:
+        sides = _sides(model, keras_model, dtypes, stack)
+        backend = next(side.backend for side in sides.values() if isinstance(side, KerasSide))
+        rounded = rounded_constants(model) if backend == "tensorflow" else ""
+        keys, first = _look(sides, batch)
+        places = [(key, dtype) for dtype in ("float64", "float32") if dtype in dtypes for key in keys]
+        lines = [judge(key, dtype, [first[key]], mutual, rounded) for key, dtype in places]
+        if draws and not any(line.problem or line.ours > GROSS * line.limit for line in lines):
+            _look_again(sides, batch, places, lines, draws, mutual, rounded)
+    return Report(lines, model.name, backend, notes(model))
+
+
+def _single(values: Any) -> Any:
+    """Return floats rounded to float32, and whole numbers as they are."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _by_layer(model: Sequential, initial_state: Any, batch: int) -> dict[str, Array]:
+    if initial_state is None:
+        return {}
+    if not isinstance(initial_state, Mapping):
+        name = next((layer.name for layer in model.layers if isinstance(layer, SimpleRNN)), None)
+        if name is None:
+            raise ValueError(f"check: initial_state was given, and model {model.name!r} has no SimpleRNN.")
+        initial_state = {name: initial_state}
+    states = {}
+    for name, state in initial_state.items():
+        layer = model.get_layer(name)
+        if not isinstance(layer, SimpleRNN):
+            raise ValueError(f"check: initial_state is for a SimpleRNN, {name!r} is a {type(layer).__name__}.")
+        states[name] = _single(layer.checked_state("initial_state", state, batch))
+    return states
+
+
+# The four sides.
+
+
+def _sides(model: Sequential, keras_model: Any, dtypes: Sequence[str], stack: ExitStack) -> Sides:
+    """Return both engines in both precisions, with the same weights; Keras in float32 only if it is asked for."""
+    sides: Sides = {("ours", dtype): OurSide(_twin(model, dtype)) for dtype in ("float64", "float32")}
+    template = model if keras_model is None else from_keras(keras_model)
+    for dtype in {"float64", *dtypes}:
+        if keras_model is not None and keras_model.layers[0].compute_dtype == dtype:
+            side = KerasSide(keras_model)
+            stack.enter_context(_restored(side))
+            _round_state(side)
+        else:
+            side = KerasSide(to_keras(_twin(template, dtype)))
+        sides["keras", dtype] = side
+    return sides
+
+
+def _twin(model: Sequential, dtype: str) -> Sequential:
+    """Return a copy in `dtype` whose weights, states and slots are float32 numbers."""
+    return cast(cast(model, "float32"), dtype)
+
+
+@contextmanager
+def _restored(side: OurSide | KerasSide) -> Iterator[None]:
+    """Undo what happens to weights, slots and states within."""
+    if isinstance(side, KerasSide):
+        model = side.model
+        if getattr(model, "compiled", False) and not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        variables = [*side.variables.values(), *side._stateful.values()]
+        variables += model.optimizer.variables if getattr(model, "compiled", False) else []
+        kept = [(variable, to_numpy(variable)) for variable in variables]
+        try:
+            yield
+        finally:
+            for variable, value in kept:
+                variable.assign(value)
+        return
+    vector, optimizer = side.model.vector.copy(), side.model.optimizer
+    state = optimizer.get_state() if optimizer is not None else None
+    try:
+        with side._unchanged():
+            yield
+    finally:
+        side.model.vector[...] = vector
+        if optimizer is not None:
+            optimizer.set_state(state)
+
+
+def _scale_weights(side: OurSide | KerasSide, factors: Mapping[str, Array]) -> None:
+    """Multiply weights by `factors`, those that there are, and round them to float32."""
+    if isinstance(side, KerasSide):
+        for name, variable in side.variables.items():
+            variable.assign((to_numpy(variable) * factors.get(name, 1.0)).astype(np.float32).astype(side.dtype))
+        return
+    names, views = side.weights(), side.model.weights
+    for name, view in zip(names, views, strict=True):
+        view[...] = (view * factors.get(name, 1.0)).astype(np.float32)
+
+
+def _round_state(side: KerasSide) -> None:
+    """Round weights, states and slots to float32 numbers, as ours are."""
+    variables = [*side.variables.values(), *side._stateful.values()]
+    if getattr(side.model, "compiled", False):
+        variables += [slot for slots in slots_of(side.model.optimizer).values() for slot in slots]
+    for variable in variables:
+        variable.assign(to_numpy(variable).astype(np.float32).astype(side.dtype))
+
+
+# What they compute.
+
+
+def _collect(side: OurSide | KerasSide, batch: dict[str, Any], options: Options) -> Values:
+    """Return every quantity in the order of computation."""
+    x, y = batch["x"], batch["y"]
+    given: Options = {"mask": batch["mask"], "initial_states": batch["initial_states"]}
+    forward = side.forward(x, **given)
+    values: Values = {("output", name, "output"): value for name, value in forward.outputs.items()}
+    values |= {("state", name, "after the batch"): value for name, value in forward.states.items()}
+    if y is None:
+        return values
+    given |= {"sample_weight": batch["sample_weight"], "training": True, **options}
+    gradients = side.gradients(x, y, **given)
+    values["loss", "", "loss"] = gradients.loss
+    for layer in reversed(side.model.layers):
+        values |= {("gradient", *_split(k)): v for k, v in gradients.weights.items() if _split(k)[0] == layer.name}
+        if layer.name in gradients.initial_states:
+            values["gradient", layer.name, "initial state"] = gradients.initial_states[layer.name]
+    values["gradient", side.model.layers[0].name, "input"] = gradients.input
+    step = side.step(x, y, **given)
+    values |= {("new weight", *_split(name)): value for name, value in step.weights.items()}
+    trained = {layer.name for layer in side.model.layers if layer.trainable}
+    for slot, parts in step.slots.items():
+        for layer_name, name in map(_split, parts):
+            if layer_name in trained:
+                values["new slot", layer_name, f"{slot} of {name}"] = parts[f"{layer_name}/{name}"]
+    values["optimizer", "", "iterations"] = float(step.iterations)
+    values["optimizer", "", "learning rate"] = step.learning_rate
+    return values
+
+
+def _split(name: str) -> tuple[str, str]:
+    layer, weight = name.rsplit("/", 1)
+    return layer, weight
+
+
+def _look(sides: Sides, batch: dict[str, Any]) -> tuple[list[Key], dict[Key, Figures]]:
+    """Return all quantities, in order, and their errors."""
+    found: dict[Place, Values] = {}
+    for place, side in sides.items():  # ours come first: they draw the dropout masks
+        options: Options = {}
+        if place[0] == "keras" and batch["y"] is not None:
+            ours = sides["ours", "float64"]
+            assert isinstance(ours, OurSide)
+            options["dropout_masks"] = ours.dropout_masks
+        with _restored(side), np.errstate(over="ignore", invalid="ignore"):
+            found[place] = _collect(side, batch, options)
+    keys = list(dict.fromkeys(key for engine in ("ours", "keras") for key in found[engine, "float64"]))
+    return keys, {key: figures_of({place: values.get(key) for place, values in found.items()}) for key in keys}
+
+
+def _look_again(
+    sides: Sides, batch: dict[str, Any], places: list[tuple[Key, str]], lines: list[Line], draws: int, *how: Any
+) -> None:
+    """Judge lines that fail by many draws of weights nearby, in place; by few where those suffice."""
+    random = np.random.default_rng(0)
+    shapes = {name: w.shape for side in sides.values() for name, w in side.weights().items()}
+    ours = sides["ours", "float64"]
+    assert isinstance(ours, OurSide)
+    rank = len(ours.model.output_shape)
+    seen: list[dict[Key, Figures]] = []
+    for enough in sorted({min(stage, draws) for stage in STAGES}):
+        failed = [i for i, line in enumerate(lines) if not line.holds]
+        if not failed:
+            return
+        while len(seen) < enough:
+            near = {**batch, "sample_weight": _nearby_weights(batch, rank, random)}
+            factors = {name: 1 + JITTER * random.uniform(-1, 1, shape) for name, shape in shapes.items()}
+            with ExitStack() as stack:
+                for side in sides.values():
+                    stack.enter_context(_restored(side))
+                    _scale_weights(side, factors)
+                seen.append(_look(sides, near)[1])
+        for i in failed:
+            key, dtype = places[i]
+            lines[i] = judge(key, dtype, [figures[key] for figures in seen], *how)
+
+
+def _nearby_weights(batch: dict[str, Any], rank: int, random: np.random.Generator) -> Any:
+    """Return sample weights nearby: only they redraw the rounding of gradients such as ±1/N."""
+    if batch["y"] is None:
+        return None
+    given = batch["sample_weight"]
+    if given is None:  # one weight a sample, whatever the rank of its losses
+        given = np.ones((len(batch["x"]),) + (1,) * (rank - 2))
+    return (given * (1 + JITTER * random.uniform(-1, 1, np.shape(given)))).astype(np.float32)

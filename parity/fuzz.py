@@ -1,0 +1,252 @@
+"""Many random cases through the check; one that fails is made as small as it can be and still fails.
+
+::
+
+    seed, seed + 1, ... --draw--> Case --check--> holds
+                                        '-------> fails --shrink--> a smaller Case --> a script that reproduces it
+
+A case also fails when either engine raises an error.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from parity.backend import require_keras
+from parity.cases import Case, Config, Named, draw, fewest_units
+from parity.checking import check
+
+Progress = Callable[[int, int, int], None]
+"""Called with how many cases are done, how many there are, and how many failed."""
+
+DRAWS = 17  # for the second look: a false alarm in thousands of cases costs more than these
+FORGET = 50  # after so many cases Keras drops its graphs, of which every model leaves some
+TRIES = 200  # at most so many smaller cases are tried
+
+
+class Failure(NamedTuple):
+    """A case that fails.
+
+    Attributes
+    ----------
+    case : Case
+        As it was drawn; ``draw(case.seed)`` gives it again.
+    shrunk : Case
+        The smallest one found that fails in the same way.
+    what : str
+        How `shrunk` fails: the report's sentence, or the error.
+    """
+
+    case: Case
+    shrunk: Case
+    what: str
+
+    def script(self) -> str:
+        """Return Python that reproduces it."""
+        said = "\n".join(f"# {line}" for line in self.what.splitlines())
+        return f"# Case of seed {self.case.seed}, made smaller.\n{said}\n{self.shrunk.script()}"
+
+    def to_dict(self) -> Config:
+        """Return the failure as JSON takes it."""
+        cases = {"case": self.case.to_dict(), "shrunk": self.shrunk.to_dict()}
+        return {"seed": self.case.seed, "what": self.what, **cases, "script": self.script()}
+
+
+class FuzzResult:
+    """What :func:`fuzz` found.
+
+    Attributes
+    ----------
+    seed, cases : int
+        Seeds `seed` to ``seed + cases - 1`` were tried.
+    failures : list of Failure
+    seconds : float
+    """
+
+    def __init__(self, seed: int, cases: int, failures: list[Failure], seconds: float) -> None:
+        self.seed, self.cases, self.failures, self.seconds = seed, cases, failures, seconds
+
+    @property
+    def holds(self) -> bool:
+        """Whether no case fails."""
+        return not self.failures
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        seeds = f"seeds {self.seed} to {self.seed + self.cases - 1}"
+        found = f"{len(self.failures):,} of {self.cases:,} cases fail" if self.failures else f"all {self.cases:,} hold"
+        return f"fuzz, {seeds}: {found} ({self.seconds:.1f} s, {self.seconds / self.cases:.3f} s a case)."
+
+    def to_dict(self) -> Config:
+        """Return the result as JSON takes it."""
+        return {
+            "seed": self.seed,
+            "cases": self.cases,
+            "seconds": self.seconds,
+            "holds": self.holds,
+            "failures": [failure.to_dict() for failure in self.failures],
+        }
+
+    def __str__(self) -> str:
+        return "\n".join([*(failure.script() for failure in self.failures), self.summary])
+
+
+def fuzz(
+    cases: int = 100,
+    seed: int = 0,
+    dtypes: Sequence[str] = ("float64",),
+    draws: int = DRAWS,
+    shrinking: bool = True,
+    progress: Progress | None = None,
+) -> FuzzResult:
+    """Check random cases against Keras.
+
+    Parameters
+    ----------
+    cases, seed : int
+        Case k is ``draw(seed + k)``, so a failure of seed s is found again by ``fuzz(1, s)``.
+    dtypes, draws
+        As for :func:`parity.check`. float64 finds any fault but one of float32, in half the time.
+    shrinking : bool
+        Whether failing cases are made smaller.
+    progress : callable, optional
+        ``progress(cases done, cases in all, failures)``, after each case.
+
+    Raises
+    ------
+    ImportError
+        Without Keras.
+    ValueError
+        If `cases` or `seed` is out of range.
+    """
+    if cases < 1 or seed < 0:
+        raise ValueError(f"fuzz: cases must be at least 1 and seed at least 0, got {cases} and {seed}.")
+    keras = require_keras()
+    failures: list[Failure] = []
+    start = time.perf_counter()
+
+    def fault(case: Case) -> str:
+        return fault_of(case, dtypes, draws)
+
+    for done in range(cases):
+        case = draw(seed + done)
+        what = fault(case)
+        if what:
+            failures.append(Failure(case, *(shrink(case, what, fault) if shrinking else (case, what))))
+        if done % FORGET == FORGET - 1:
+            keras.utils.clear_session()
+        if progress is not None:
+            progress(done + 1, cases, len(failures))
+    return FuzzResult(seed, cases, failures, time.perf_counter() - start)
+
+
+def fault_of(case: Case, dtypes: Sequence[str] = ("float64",), draws: int = DRAWS) -> str:
+    """Return how a case fails in a sentence, "" if it holds."""
+    try:
+        model, data = case.build()
+        report = check(model, **data, dtypes=dtypes, draws=draws)
+    except Exception as error:  # whatever it is, it is a finding
+        return f"{type(error).__name__}: {error}"
+    return "" if report.holds else report.summary.partition(": ")[2]
+
+
+def shrink(case: Case, what: str, fault: Callable[[Case], str]) -> tuple[Case, str]:
+    """Return the smallest case found that still fails as `case` does, and how it fails.
+
+    Tried one after the other, and again from the start after each success: fewer layers, no weights, masks and states,
+    a plain optimizer and loss, a shorter batch, fewer options.
+
+    Parameters
+    ----------
+    case : Case
+    what : str
+        ``fault(case)``.
+    fault : callable
+        Returns how a case fails, "" if it holds.
+
+    Examples
+    --------
+    >>> small, _ = shrink(draw(5), "bad", lambda case: "bad" if len(case.layers) > 1 else "")
+    >>> len(small.layers), small.batch, small.timesteps, small.features, small.steps
+    (2, 1, 1, 1, 0)
+    """
+    tries, found = 0, True
+    while found and tries < TRIES:
+        found = False
+        for smaller in _smaller(case):
+            tries += 1
+            now = fault(smaller)
+            if now and _kind(now) == _kind(what):
+                case, what, found = smaller, now, True
+                break
+            if tries >= TRIES:
+                break
+    return case, what
+
+
+def _kind(what: str) -> str:
+    """Return what failures have in common that are one and the same: the error without its numbers and names."""
+    if re.match(r"\w+: ", what):
+        return re.sub(r"\d+|'[^']*'|\([^)]*\)", "", what)[:80]
+    return "lines do not hold"
+
+
+def _smaller(case: Case) -> Iterator[Case]:
+    """Yield cases that are one step smaller, the largest steps first."""
+    stack = case.layers
+    for i in range(len(stack) - 1):  # not the last, which the loss is made for
+        yield case._replace(layers=stack[:i] + stack[i + 1 :])
+    plain: Config = {"steps": 0, "mask": False, "sample_weight": "", "states": [], "dtype": "float64"}
+    for field, value in plain.items():
+        if getattr(case, field) != value:
+            yield _with(case, field, value)
+    for size in ("batch", "timesteps", "features"):
+        for n in _fewer(getattr(case, size)):
+            yield _with(case, size, n)
+    if case.optimizer[0] != "optimizers.SGD":
+        yield _with(case, "optimizer", ("optimizers.SGD", {}))
+    if case.loss[0] != "losses.MeanSquaredError":
+        yield _with(_with(case, "loss", ("losses.MeanSquaredError", {})), "targets", "real")
+    for field in ("optimizer", "loss"):
+        name, given = getattr(case, field)
+        for option in given:
+            yield _with(case, field, (name, _without(given, option)))
+    for i, (name, given) in enumerate(stack):
+        last, activation = i == len(stack) - 1, given.get("activation")
+        needed = (
+            "name",
+            "units",
+            "rate",
+            "seed",
+            "mask_value",
+            *(["activation"] if last or name == "Activation" else []),
+        )
+        changed = [_without(given, option) for option in given if option not in needed]
+        fewest = fewest_units(activation, case.loss[0], case.targets) if last else fewest_units(activation)
+        changed += [{**given, "units": n} for n in _fewer(given.get("units", 1), fewest)]
+        for arguments in changed:
+            layers: list[Named] = [*stack[:i], (name, arguments), *stack[i + 1 :]]
+            yield _with(case, "layers", layers)
+
+
+def _with(case: Case, field: str, value: Any) -> Case:
+    return Case(**{**case.to_dict(), field: value})
+
+
+def _without(given: Config, option: str) -> Config:
+    return {name: value for name, value in given.items() if name != option}
+
+
+def _fewer(number: int, fewest: int = 1) -> list[int]:
+    """Return smaller numbers to try, the smallest first.
+
+    Examples
+    --------
+    >>> _fewer(8), _fewer(1), _fewer(3, fewest=2)
+    ([1, 4, 7], [], [2])
+    """
+    return sorted({fewest, number // 2, number - 1} & set(range(fewest, number)))

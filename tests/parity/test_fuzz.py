@@ -1,0 +1,156 @@
+"""Cases are the same for the same seed and run as scripts; planted faults are found, and shrunk to little."""
+
+from __future__ import annotations
+
+import json
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from parity import checking as check_module
+from parity.cases import LARGEST, Case, draw
+from parity.fuzz import fault_of, fuzz, shrink
+from rnn_core.layers import SimpleRNN
+from rnn_core.optimizers import RMSprop
+
+SOME = [draw(seed) for seed in range(400)]
+
+
+# --- cases ----------------------------------------------------------------------------------------------------
+
+
+def test_a_case_is_plain_data_and_the_same_for_the_same_seed():
+    for case in SOME:
+        assert draw(case.seed) == case
+        again = Case(**json.loads(json.dumps(case.to_dict())))
+        assert again.script() == case.script()
+
+
+def test_every_case_can_be_built_and_is_small():
+    for case in SOME[:150]:
+        model, data = case.build()
+        assert model.compiled
+        assert model.dtype == case.dtype
+        assert data["x"].shape == (case.batch, case.timesteps, case.features)
+        assert max(data["x"].shape) <= max(LARGEST.values())
+        assert np.isfinite(model.vector).all()
+        repeated, same = case.build()
+        np.testing.assert_array_equal(repeated.vector, model.vector)
+        np.testing.assert_array_equal(same["y"], data["y"])
+
+
+def test_the_cases_have_every_option():
+    layers = [
+        (name, option, str(value)) for case in SOME for name, given in case.layers for option, value in given.items()
+    ]
+    options = {(name, option) for name, option, _ in layers}
+    for flag in (
+        "go_backwards",
+        "stateful",
+        "unroll",
+        "zero_output_for_mask",
+        "dropout",
+        "recurrent_dropout",
+        "trainable",
+    ):
+        assert ("SimpleRNN", flag) in options
+    for weight in ("kernel", "recurrent", "bias"):
+        assert {("SimpleRNN", f"{weight}_regularizer"), ("SimpleRNN", f"{weight}_constraint")} <= options
+    assert {name for name, _ in options} == {"SimpleRNN", "Dense", "Dropout", "Activation", "Masking"}
+    assert len({case.loss[0] for case in SOME}) == 17
+    assert {case.optimizer[0].split(".")[1] for case in SOME} == {"RMSprop", "SGD", "Adam", "AdamW"}
+    assert {case.sample_weight for case in SOME} == {"", "sample", "column", "step"}
+    assert {(case.mask, bool(case.states)) for case in SOME} == {(a, b) for a in (False, True) for b in (False, True)}
+    assert {case.dtype for case in SOME} == {"float64", "float32"}
+
+
+def test_what_is_keras_own_fault_is_not_drawn():
+    for case in SOME:
+        assert case.keep_ends or not (case.states or "stateful" in str(case.layers))
+        assert not any(word in str(case.layers) for word in ("'glu'", "sparsemax", "tanh_shrink", "Orthogonal"))
+        last = case.layers[-1][1]["activation"]
+        assert not (case.loss[0].startswith("losses.Binary") and last == "softmax")
+        for name, given in case.layers:
+            if name == "SimpleRNN":
+                assert "activity_regularizer" not in given
+                assert not {"unroll", "go_backwards", "zero_output_for_mask"} <= set(given)
+
+
+def test_the_script_reproduces_the_case(capsys):
+    exec(compile(SOME[3].script(), "script", "exec"), {})
+    assert "lines hold against Keras" in capsys.readouterr().out
+
+
+# --- fuzz -----------------------------------------------------------------------------------------------------
+
+
+def test_random_cases_hold():
+    calls = []
+    result = fuzz(20, seed=50, progress=lambda *numbers: calls.append(numbers))
+    assert result.holds, str(result)
+    assert calls == [(n, 20, 0) for n in range(1, 21)]
+    assert json.loads(json.dumps(result.to_dict()))["holds"] is True
+    assert "fuzz, seeds 50 to 69: all 20 hold" in str(result)
+
+
+def test_a_fault_in_the_optimizer_is_found_and_shrunk(monkeypatch):
+    right = RMSprop.step
+
+    def wrong(self):
+        right(self)
+        self._weights *= 1 + 1e-9
+
+    monkeypatch.setattr(RMSprop, "step", wrong)
+    seed = next(case.seed for case in SOME if case.optimizer[0] == "optimizers.RMSprop" and len(case.layers) > 2)
+    result = fuzz(1, seed)
+    assert not result.holds
+    (failure,) = result.failures
+    small = failure.shrunk
+    assert len(small.layers) == 1
+    assert (small.batch, small.timesteps, small.features, small.steps) == (1, 1, 1, 0)
+    assert small.optimizer[0] == "optimizers.RMSprop"
+    assert not small.optimizer[1]
+    assert "do not hold" in failure.what
+    assert "layers.Dense(" in failure.script()
+    assert "layers.SimpleRNN(" not in failure.script()
+    assert result.to_dict()["failures"][0]["seed"] == seed
+
+
+def test_a_fault_in_one_option_leaves_that_option(monkeypatch):
+    right = SimpleRNN.forward
+
+    def wrong(self, record, x, training=False):
+        return right(self, record, x[:, ::-1] if self.go_backwards else x, training)
+
+    monkeypatch.setattr(SimpleRNN, "forward", wrong)
+    seed = next(c.seed for c in SOME if "go_backwards" in str(c.layers) and c.timesteps > 2 and len(c.layers) > 2)
+    small, what = shrink(draw(seed), fault_of(draw(seed)), fault_of)
+    assert "do not hold" in what
+    assert small.timesteps == 2
+    assert [name for name, _ in small.layers] == ["SimpleRNN", "Dense"]
+    assert set(small.layers[0][1]) - {"seed"} == {"name", "units", "go_backwards"}
+
+
+def test_an_error_is_a_failure_and_shrinking_keeps_to_the_same_error(monkeypatch):
+    right = check_module._collect
+
+    def wrong(side, batch, options):
+        if len(batch["x"]) > 2:
+            raise RuntimeError(f"out of luck with {len(batch['x'])} samples")
+        return right(side, batch, options)
+
+    monkeypatch.setattr(check_module, "_collect", wrong)
+    seed = next(case.seed for case in SOME if case.batch == 4)
+    (failure,) = fuzz(1, seed).failures
+    assert failure.what == "RuntimeError: out of luck with 3 samples"
+    assert (failure.shrunk.batch, failure.shrunk.timesteps) == (3, 1)
+    assert fuzz(1, seed, shrinking=False).failures[0].shrunk == draw(seed)
+
+
+@pytest.mark.parametrize(("cases", "seed"), [(0, 0), (1, -1)])
+def test_bad_numbers_are_refused(cases, seed):
+    with pytest.raises(ValueError, match="cases must be at least 1 and seed at least 0"):
+        fuzz(cases, seed)
