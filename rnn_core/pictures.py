@@ -33,12 +33,12 @@ def series(values: Array, split: int, noise_free: Callable[[Array], Array]) -> F
     noise_free : function
         From sample numbers to the series without its noise.
     """
-    figure, (axes,) = _figure("The series", rows=1)
+    figure, (axes,) = new_figure("The series", rows=1)
     t = np.arange(len(values))
     axes.plot(t, values, color=GREY, linewidth=0.8, marker=".", markersize=3, label="x = sin(0.02 t) + 2 rand")
     axes.plot(t, noise_free(t), color=BLACK, linestyle="--", label="without the noise: sin(0.02 t) + 1")
     _mark_split(axes, split, len(values))
-    _finish(axes, "sample t", "x")
+    finish(axes, "sample t", "x")
     return figure
 
 
@@ -63,7 +63,7 @@ def prediction(
     zoom : int
         How many samples on both sides of the split the lower panel shows.
     """
-    figure, (whole, near) = _figure("The prediction", rows=2)
+    figure, (whole, near) = new_figure("The prediction", rows=2)
     t = np.arange(len(values))
     for axes, size in ((whole, 3), (near, 6)):
         axes.plot(t, values, color=GREY, linewidth=0.6, alpha=0.7, marker=".", markersize=size, label="series")
@@ -73,11 +73,11 @@ def prediction(
             )
         axes.plot(t, noise_free(t), color=BLACK, linestyle="--", linewidth=1.2, label="without the noise")
     _mark_split(whole, split, len(values))
-    _finish(whole, "", "x")
+    finish(whole, "", "x")
     near.axvline(split - 0.5, color=BLACK, linewidth=1)
     near.set_xlim(split - zoom, split + zoom)
     near.set_title("Close to the split", loc="left", fontsize=13)
-    _finish(near, "sample t", "x", legend=False)
+    finish(near, "sample t", "x", legend=False)
     return figure
 
 
@@ -92,7 +92,7 @@ def training(losses: Sequence[float], levels: Mapping[str, float]) -> Figure:
     """
     from matplotlib.ticker import LogLocator, NullLocator
 
-    figure, (axes,) = _figure("Training", rows=1)
+    figure, (axes,) = new_figure("Training", rows=1)
     epochs = np.arange(1, len(losses) + 1)
     axes.plot(epochs, losses, color=BLUE, linewidth=2, marker="o" if len(losses) <= 20 else "", label="train loss")
     for (name, level), color, style in zip(levels.items(), (BLACK, GREEN, ORANGE), ("--", ":", "-."), strict=False):
@@ -102,7 +102,7 @@ def training(losses: Sequence[float], levels: Mapping[str, float]) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_locator(NullLocator())
-    _finish(axes, "epoch (log scale)", "mean squared error")
+    finish(axes, "epoch (log scale)", "mean squared error")
     return figure
 
 
@@ -118,7 +118,7 @@ def seeds(numbers: Sequence[int], columns: Mapping[str, Sequence[float]]) -> Fig
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (axes,) = _figure(f"{len(numbers)} seeds", rows=1)
+    figure, (axes,) = new_figure(f"{len(numbers)} seeds", rows=1)
     for (name, values), color, marker in zip(columns.items(), (BLUE, VERMILLION, BLACK), "os_", strict=True):
         mean = float(np.mean(values))
         axes.plot(
@@ -133,11 +133,12 @@ def seeds(numbers: Sequence[int], columns: Mapping[str, Sequence[float]]) -> Fig
         )
         axes.axhline(mean, color=color, linewidth=1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish(axes, "seed", "mean squared error")
+    finish(axes, "seed", "mean squared error")
     return figure
 
 
-def _figure(title: str, rows: int) -> tuple[Figure, list[Axes]]:
+def new_figure(title: str, rows: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its panels, one under the other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 1 + 3 * rows), layout="constrained")
@@ -153,7 +154,8 @@ def _mark_split(axes: Axes, split: int, samples: int) -> None:
         axes.text(x, 0.97, text, transform=axes.get_xaxis_transform(), ha=alignment, va="top", weight="bold")
 
 
-def _finish(axes: Axes, xlabel: str, ylabel: str, legend: bool = True) -> None:
+def finish(axes: Axes, xlabel: str, ylabel: str, legend: bool = True) -> None:
+    """Give a panel its labels, its grid and its legend, in the style of all pictures."""
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.spines[["top", "right"]].set_visible(False)

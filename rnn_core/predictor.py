@@ -13,6 +13,7 @@ from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int
 from rnn_core.data import all_finite, as_input
 from rnn_core.layers.base import InputShape, Layer
+from rnn_core.lazy import LazyArray
 from rnn_core.passes import Pass
 
 Array = NDArray[Any]
@@ -143,7 +144,7 @@ class Predictor:
 
         Parameters
         ----------
-        x : array_like, shape (samples, ...)
+        x : array_like, shape (samples, ...), or Windows
         batch_size : int, optional
             How many samples are computed together. It changes speed and memory, not results beyond rounding; by
             default as many as stay in the processor's cache.
@@ -169,7 +170,7 @@ class Predictor:
             rows = self._checked_batch_size(batch_size, samples)
         if rows >= samples and callbacks is None and verbose in ("auto", 0):
             with single_thread:
-                return self._predict_batch(x)
+                return self._predict_batch(np.asarray(x))
         return self._predict_in_chunks(x, rows, verbose, callbacks)
 
     def _predict_rows(self, x: Array) -> int:
@@ -197,7 +198,7 @@ class Predictor:
             self._free_passes = {}
         return output
 
-    def _predict_in_chunks(self, x: Array, rows: int, verbose: int | str, callbacks: Any) -> Array:
+    def _predict_in_chunks(self, x: Array | LazyArray, rows: int, verbose: int | str, callbacks: Any) -> Array:
         from rnn_core.callbacks import CallbackList
         from rnn_core.progress import Progbar
 
@@ -216,6 +217,8 @@ class Predictor:
                 if output is None:
                     output = np.empty((len(x), *part.shape[1:]), part.dtype)
                 output[i * rows : i * rows + len(part)] = part
+                if isinstance(x, LazyArray):
+                    x.release()
                 if calls.has_predict_batch_hooks:
                     calls.on_predict_batch_end(i, {"outputs": part})
                 if verbose == "auto" and (bar is not None or time.monotonic() - began > _SLOW_SECONDS):
@@ -227,7 +230,7 @@ class Predictor:
 
     def predict_on_batch(self, x: Any) -> Array:
         """Return the outputs for `x` as one batch."""
-        x = self.checked_input(x)
+        x = np.asarray(self.checked_input(x))
         with single_thread:
             return self._predict_batch(x)
 

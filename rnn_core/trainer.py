@@ -12,6 +12,7 @@ from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int, real
 from rnn_core.compiled_metrics import CompiledMetrics
 from rnn_core.data import Data, all_finite, as_sample_weight, as_target, split_off, weighted_by_class
+from rnn_core.lazy import Dataset
 from rnn_core.predictor import Predictor, verbosity
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class Trainer(Predictor):
 
     def _checked_data(self, x: Any, y: Any, sample_weight: Any, prefix: str = "") -> Data:
         """Return inputs, targets and weights as arrays of equal length."""
+        if isinstance(x, Dataset):
+            if y is not None:
+                raise ValueError(f"{prefix}y must be left out: x is {type(x).__name__}, which holds the targets.")
+            x, y = x.arrays()
         x = self.checked_input(x, prefix + "x")
         if y is None:
             raise ValueError(f"{prefix}y is missing: a loss needs targets.")
@@ -181,7 +186,7 @@ class Trainer(Predictor):
         Parameters
         ----------
         x : array_like, shape (samples, ...)
-            Array, list of one array, Series or DataFrame.
+            Array, list of one array, Series or DataFrame; or :class:`rnn_core.series.Windows`, which bring their y.
         y : array_like, shape (samples, ...)
         batch_size : int
             Default 32. The last batch of an epoch may be smaller.
@@ -192,9 +197,9 @@ class Trainer(Predictor):
         callbacks : list of Callback, optional
         validation_split : float from 0 to 1
             The last part of the data, before shuffling, that is kept for validation.
-        validation_data : tuple of x, y and optionally sample weights
+        validation_data : tuple of x, y and optionally sample weights, or Windows
         shuffle : bool
-            Before each epoch.
+            Before each epoch; more than 2**20 samples, as :meth:`rnn_core.data.Batches.reshuffled` says.
         class_weight : dict of int to float, optional
             Weight of each class; 1 for those not named.
         sample_weight : array_like, shape (samples,) or (samples, timesteps), optional
@@ -231,7 +236,9 @@ class Trainer(Predictor):
         validation_freq = _checked_frequency(validation_freq)
         data = self._checked_data(x, y, sample_weight)
         validation: Data | None = None
-        if validation_data is not None:
+        if isinstance(validation_data, Dataset):
+            validation = self._checked_data(validation_data, None, None, prefix="validation ")
+        elif validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                 got = f"{len(validation_data)} entries" if isinstance(validation_data, (tuple, list)) else "no tuple"
                 raise ValueError(f"fit: validation_data must be (x, y) or (x, y, sample_weight), got {got}.")

@@ -180,7 +180,7 @@ def train(
         for epoch in range(initial_epoch, epochs):
             totals.reset()
             callbacks.on_epoch_begin(epoch)
-            source = batches if draws is None else batches.shuffled(draws.permutation(batches.samples))
+            source = batches if draws is None else batches.reshuffled(draws)
             try:
                 _train_epoch(source, steps, totals, callbacks)
             except NonFiniteError as error:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,7 +18,7 @@ from rnn_core.callbacks import Callback
 from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Sequential
 from rnn_core.random import set_random_seed
-from rnn_core.series import Baseline, Layout, Windows, arrange, baselines, make_windows, mean_squared_error, score_table
+from rnn_core.series import Layout, Windows, baselines, mean_squared_error, score_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,10 +66,6 @@ def build_model(timesteps: int, features: int, dtype: str = "float32") -> Sequen
     return model
 
 
-def _from_inputs(baseline: Baseline) -> Callable[[Windows], Array]:
-    return lambda windows: baseline.predict(windows.inputs)
-
-
 class Tutorial:
     """The task with its data and its model: fit, predict, score.
 
@@ -83,7 +78,7 @@ class Tutorial:
     step : int
         Values in a window.
     layout : {"1xstep", "stepx1"}
-        See :func:`rnn_core.series.arrange`.
+        See :class:`rnn_core.series.Windows`.
     dtype : {"float32", "float64"}
 
     Attributes
@@ -101,16 +96,16 @@ class Tutorial:
     --------
     >>> tutorial = Tutorial(seed=1).fit(epochs=3)
     >>> len(tutorial.losses), tutorial.predict(tutorial.test).shape, tutorial.recurrent_kernel_change()
-    (3, (200,), 0.0)
+    (3, (200, 1), 0.0)
     """
 
     def __init__(self, seed: int = 0, step: int = 4, layout: Layout = "1xstep", dtype: str = "float32") -> None:
         set_random_seed(seed)
         self.layout = layout
         self.series = noisy_sine(seed)
-        self.train = make_windows(self.series[:TRAIN_SAMPLES], step, pad=True)
-        self.test = make_windows(self.series[TRAIN_SAMPLES:], step, start=TRAIN_SAMPLES, pad=True)
-        _, self.timesteps, self.features = arrange(self.train.inputs, layout).shape
+        self.train = Windows(self.series[:TRAIN_SAMPLES], step, layout=layout, pad=True)
+        self.test = Windows(self.series[TRAIN_SAMPLES:], step, layout=layout, start=TRAIN_SAMPLES, pad=True)
+        self.timesteps, self.features = self.train.input_shape
         self.model = build_model(self.timesteps, self.features, dtype)
         self.initial_recurrent_kernel = self.recurrent_kernel.copy()
         self.losses: list[float] = []
@@ -131,25 +126,17 @@ class Tutorial:
         self, epochs: int = 100, batch_size: int = 16, verbose: int = 0, callbacks: list[Callback] | None = None
     ) -> Self:
         """Train on the train windows; the arguments are those of ``Model.fit``."""
-        history = self.model.fit(
-            arrange(self.train.inputs, self.layout),
-            self.train.targets,
-            epochs=epochs,
-            batch_size=batch_size,
-            verbose=verbose,
-            callbacks=callbacks,
-        )
+        history = self.model.fit(self.train, epochs=epochs, batch_size=batch_size, verbose=verbose, callbacks=callbacks)
         self.losses += history.history["loss"]
         return self
 
     def predict(self, windows: Windows) -> Array:
-        """Return the network's prediction of each window's target, shape (n,)."""
-        predicted: Array = self.model.predict(arrange(windows.inputs, self.layout), verbose=0)[:, 0]
-        return predicted
+        """Return the network's prediction of each window's target, shape (n, 1)."""
+        return self.model.predict(windows, verbose=0)
 
     def evaluate(self, windows: Windows) -> float:
         """Return the network's loss on `windows`, as ``Model.evaluate`` computes it."""
-        return float(self.model.evaluate(arrange(windows.inputs, self.layout), windows.targets, verbose=0))
+        return float(self.model.evaluate(windows, verbose=0))
 
     def noise_free_loss(self, windows: Windows) -> float:
         """Return the mean squared error of the noise-free series on `windows`: the noise's own luck."""
@@ -162,12 +149,12 @@ class Tutorial:
         tutorial does; "train, measured" and "test, measured" leave out the targets that padding repeated, and
         order the baselines: persistence predicts a repeat without an error.
         """
-        fitted = [baseline.fit(self.train.inputs, self.train.targets) for baseline in baselines()]
+        fitted = [baseline.fit(self.train) for baseline in baselines()]
         table = score_table(
             {
                 NETWORK: self.predict,
                 TRUTH: lambda windows: noise_free(windows.positions),
-                **{baseline.name: _from_inputs(baseline) for baseline in fitted},
+                **{baseline.name: baseline.predict for baseline in fitted},
             },
             {
                 "train": self.train,

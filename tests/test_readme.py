@@ -16,6 +16,7 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     draws = np.random.default_rng(0)
     pd.DataFrame({"value": np.sin(np.arange(600) / 20) + draws.random(600)}).to_csv("measurements.csv")
+    pd.DataFrame(draws.standard_normal((200, 4)), columns=["x1", "x2", "x3", "o"]).to_csv("plant.csv")
     names: dict[str, Any] = {"x": draws.standard_normal((40, 4, 1)), "y": draws.standard_normal(40)}
     examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert len(examples) >= 3

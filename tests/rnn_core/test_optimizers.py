@@ -133,7 +133,15 @@ OWN = {
             "amsgrad": st.booleans(),
         }
     ),
-    AdamW: st.fixed_dictionaries({"weight_decay": st.sampled_from([0.004, 0.1]), "amsgrad": st.booleans()}),
+    AdamW: st.fixed_dictionaries(
+        {
+            "weight_decay": st.sampled_from([0.004, 0.1]),
+            "beta_1": st.sampled_from([0.9, 0.5]),
+            "beta_2": st.sampled_from([0.999, 0.9]),
+            "epsilon": st.sampled_from([1e-7, 1e-3]),
+            "amsgrad": st.booleans(),
+        }
+    ),
 }
 
 
