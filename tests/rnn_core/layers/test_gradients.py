@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rnn_core import activations, layers
 from rnn_core.passes import Pass
 
-from ..finite_differences import SEEDS, Kinks, check_gradients, examples
+from ..finite_differences import SEEDS, check_gradients, examples
 
 SIZES = st.integers(1, 3)
-# All that keep their shape; those with a kink are watched for it.
+# All that keep their shape.
 ELEMENTWISE = sorted(set(activations.OBJECTS) - {"glu"})
 FAST = ["tanh", "relu", "sigmoid", "linear"]  # derivative written in the output, in place
 SAMPLED = [*FAST, "elu", "softmax", "gelu"]  # and some with the pre-activation kept beside
@@ -69,8 +69,6 @@ def check_simple_rnn(
     draw_weights(layer, draws, scale)
     if layer.activation.name == "exponential":  # or exp(exp(exp(x))) leaves the range of numbers
         np.negative(np.abs(layer.recurrent_kernel), out=layer.recurrent_kernel)
-    kinks = Kinks()
-    kinks.watch(layer)
     d_vector = np.full_like(layer.vector, np.nan)  # all of it must be written
     record = layer.new_record(shape, d_vector)
     record.mask = draw_mask(mask_kind, shape[:2], draws)
@@ -90,7 +88,7 @@ def check_simple_rnn(
     gradients["input"] = (x, d_input.copy())
     if start != "zero" or layer.stateful:
         gradients["initial_state"] = (h0, record.d_hidden.copy())
-    check_gradients(lambda: np.sum(w * forward()), gradients, kinks)
+    check_gradients(lambda: np.sum(w * forward()), gradients)
 
 
 @examples(150)
@@ -170,8 +168,6 @@ def test_simple_rnn_cell(seed, recurrent_dropout):
     x, h = draws.standard_normal((2, 4)), draws.standard_normal((2, 3))
     cell.ensure_built(x.shape)
     draw_weights(cell, draws)
-    kinks = Kinks()
-    kinks.watch(cell)
     d_vector = np.full_like(cell.vector, np.nan)
     record = cell.new_record(x.shape, d_vector)
 
@@ -182,7 +178,7 @@ def test_simple_rnn_cell(seed, recurrent_dropout):
     w = draws.standard_normal(forward().shape)
     dx, dh = cell.step_backward(record, w)
     gradients = {name: (getattr(cell, name), view) for name, view in cell.views(d_vector).items()}
-    check_gradients(lambda: np.sum(w * forward()), {**gradients, "input": (x, dx), "state": (h, dh)}, kinks)
+    check_gradients(lambda: np.sum(w * forward()), {**gradients, "input": (x, dx), "state": (h, dh)})
 
 
 # --- the other layers, and chains of layers -----------------------------------------------------------------
@@ -213,18 +209,13 @@ def check_chain(
         layer.ensure_built(current)
         draw_weights(layer, draws, scale)
         current, size = layer.output_shape, size + layer.vector.size
-    kinks = Kinks()
-    kinks.watch(*chain)
     d_vector = np.full(size, np.nan)
     one = Pass(chain, shape, d_vector, needs_d_input=True)
 
     def forward() -> np.ndarray:
         restart_dropout(*chain)
         x[present] = values
-        y = one.forward(x, True, mask)
-        for index in one.penalised:
-            kinks.see(one._outputs[index])  # L1's kink
-        return y
+        return one.forward(x, True, mask)
 
     def loss() -> float:
         return np.sum(w * forward()) + one.activity_penalty()
@@ -239,7 +230,7 @@ def check_chain(
         start += layer.vector.size
         for name, view in layer.views(part).items():
             gradients[f"{name} of layer {number}"] = (getattr(layer, name), view)
-    check_gradients(loss, gradients, kinks)
+    check_gradients(loss, gradients)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)

@@ -1,0 +1,55 @@
+"""Looking inside a model: every number of a training step, forwards and backwards, and what is wrong with it.
+
+    trace             one forward and backward pass: inputs, pre-activations, hidden states, outputs, their gradients
+    bptt              backpropagation through time, item by item; as arrays, as DataFrames, written out with numbers
+    credit            how far back gradients reach: the Jacobians dh_t/dh_k, their norms and singular values
+    spectrum          eigenvalues and singular values of a recurrent kernel
+    diagnose          what is wrong or worth knowing, in plain words
+    check_gradients   every gradient against central differences in float64
+
+Each works on a copy: a model that is looked at is not changed.
+
+Examples
+--------
+>>> import numpy as np
+>>> from rnn_core.layers import Dense, Input, SimpleRNN
+>>> from rnn_core.models import Sequential
+>>> model = Sequential([Input((12, 1)), SimpleRNN(8, name="rnn"), Dense(1)])
+>>> model.compile(loss="mse", optimizer="rmsprop")
+>>> draws = np.random.default_rng(0)
+>>> x, y = draws.standard_normal((4, 12, 1)), draws.standard_normal(4)
+>>> t = trace(model, x, y)
+>>> t["rnn"].preactivation.shape, bptt(t).contributions["recurrent_kernel"].shape, credit(t).jacobian(11, 0).shape
+((4, 12, 8), (12, 8, 8), (4, 8, 8))
+>>> assert check_gradients(model, x, y)
+"""
+
+from rnn_core.inspection.bptt import BPTT, bptt
+from rnn_core.inspection.credit import Credit, Spectrum, credit, spectrum
+from rnn_core.inspection.diagnosis import diagnose
+from rnn_core.inspection.findings import Finding, Findings
+from rnn_core.inspection.gradient_check import Difference, GradientReport, check_gradients
+from rnn_core.inspection.layer_traces import ActivatedTrace, ActivationTrace, DenseTrace, LayerTrace, SimpleRNNTrace
+from rnn_core.inspection.tracing import Trace, trace
+
+__all__ = [
+    "BPTT",
+    "ActivatedTrace",
+    "ActivationTrace",
+    "Credit",
+    "DenseTrace",
+    "Difference",
+    "Finding",
+    "Findings",
+    "GradientReport",
+    "LayerTrace",
+    "SimpleRNNTrace",
+    "Spectrum",
+    "Trace",
+    "bptt",
+    "check_gradients",
+    "credit",
+    "diagnose",
+    "spectrum",
+    "trace",
+]

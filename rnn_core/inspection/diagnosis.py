@@ -1,0 +1,86 @@
+"""``diagnose``: what is wrong with a model on its data, or worth knowing, in plain words and with the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnn_core.inspection.data_findings import forecast_findings, scale_findings
+from rnn_core.inspection.findings import SEVERITIES, Finding, Findings
+from rnn_core.inspection.network_findings import network_findings
+from rnn_core.inspection.run import Run, own_copy
+from rnn_core.inspection.tracing import Trace
+from rnn_core.models import Model
+from rnn_core.nonfinite import explain
+
+SAMPLES = 256
+"""So many samples, spread over all, are traced: shares are then known to 3 % (1 / sqrt(256) / 2)."""
+
+
+def diagnose(model: Model, x: Any, y: Any = None) -> Findings:
+    """Say what is wrong with a model on its data, or worth knowing.
+
+    Looks at one forward and backward pass, at the next step of the optimizer (on a copy) and at the predictions
+    beside simple baselines. Dropout is off. The model is not changed.
+
+    ============================  ================================================================
+    one time step                 a recurrent kernel that cannot learn, because T = 1
+    zero gradient                 weights whose gradient is exactly zero
+    dead units                    relus that output 0 for everything
+    saturated units               tanh or sigmoid where their derivative is next to nothing
+    vanishing, exploding gradient on its way back through time
+    large, small updates          the optimizer's step beside the weights it changes
+    input scales, large inputs    features that differ by orders of magnitude, or lie far from 1
+    copies the last value         the forecast lags one step behind
+    worse than a baseline         the loss beside that of the mean, the last value, a straight line
+    noise floor of a baseline     the same, where they are equal
+    not finite                    a loss that is NaN or infinite, and where that began
+    ============================  ================================================================
+
+    Every threshold is a constant with its reason, in ``network_findings.py`` and ``data_findings.py``.
+
+    Parameters
+    ----------
+    model : Model
+        Built and compiled with a loss.
+    x, y : array_like
+        As for ``fit``. The data that it is trained on, or better data that it has not seen.
+
+    Returns
+    -------
+    Findings
+        A list of :class:`Finding`, the most severe first, to print.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a model that is not built or compiled, and for bad data, as in ``fit``.
+
+    Examples
+    --------
+    >>> from rnn_core.tutorial import Tutorial
+    >>> tutorial = Tutorial(seed=0).fit(epochs=1)
+    >>> print(diagnose(tutorial.model, tutorial.train)[0])
+    PROBLEM: one time step (simple_rnn.../recurrent_kernel)
+        The layer gets sequences of 1 time step, of 4 features. There is no step
+        before the first, so the recurrence never runs: the gradient of all 1,024
+        weights of the recurrent kernel is exactly 0 and they stay as they started.
+        Feed values one after the other, as (timesteps, features), or use a Dense
+        layer.
+    """
+    twin, x, y, _ = own_copy("diagnose", model, x, y)
+    fixed = twin.input_shape[0] if twin.input_shape is not None else None
+    rows = np.arange(len(x))
+    if fixed is not None:  # a batch size of its own
+        rows = rows[:fixed]
+    elif len(x) > SAMPLES:
+        rows = np.linspace(0, len(x) - 1, SAMPLES).round().astype(int)
+    run = Run("diagnose", model, x[rows], y[rows], training=False)
+    loss = run.forward()
+    if not np.isfinite(loss):
+        reason = str(explain(run.model, run.step.passes, loss))
+        return Findings([Finding("problem", "not finite", "loss", reason[0].upper() + reason[1:])])
+    found = [*network_findings(Trace(run)), *scale_findings(x)]
+    found += forecast_findings(twin.loss, x, y, twin.predict(x, verbose=0))
+    return Findings(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
