@@ -55,16 +55,25 @@ def floatx(dtype: str) -> Iterator[None]:
 
     A layer knows its own dtype, but losses, metrics, penalties and the data that ``fit`` is given are rounded to
     ``keras.config.floatx()``: train and judge a float64 model inside ``with floatx("float64")``.
+
+    On JAX and torch Keras rounds the results of tanh, matmul and others to float32, whatever floatx is: a table of its
+    own has float32 for float64. Here that entry is float64 for as long, as it is on TensorFlow.
     """
     config = require_keras().config
     before = config.floatx(), config.dtype_policy()
+    results = getattr(importlib.import_module("keras.src.backend.common.dtypes"), "BIT64_TO_BIT32_DTYPE", {})
+    result_before = results.get("float64")
     try:
         config.set_floatx(dtype)
         config.set_dtype_policy(dtype)
+        if result_before and dtype == "float64":
+            results["float64"] = "float64"
         yield
     finally:
         config.set_floatx(before[0])
         config.set_dtype_policy(before[1])
+        if result_before:
+            results["float64"] = result_before
 
 
 def to_numpy(tensor: Any) -> Array:

@@ -7,8 +7,8 @@ change, and nothing else, agrees with the Keras model in every line, the change 
                                                                   |
               the cause  <-  report.holds  <-  a whole check  <---'    if it mends all the other lines too
 
-Changes are tried on our side first. A fault in our own code may have no change here that undoes it; then changes of
-weights and settings are tried on Keras' side. Where no single change will do, pairs are tried, and reported as "more
+Changes are tried on our side first. A fault in our own code may have no change here that undoes it; then they are
+tried on Keras' side. Where no single change will do, pairs are tried, and reported as "more
 than one". Where nothing fits, nothing is named.
 """
 
@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from parity.changes import Change, candidates
 from parity.checking import _by_layer, _collect, _restored, _sides, _single, _twin, check
 from parity.convert import from_keras, to_keras
-from parity.keras_side import KerasSide, Options
+from parity.faulty_keras import masks_to_draw
+from parity.keras_side import DropoutMasks, KerasSide, Options, dropout_masks
 from parity.objects import ConversionError
 from parity.our_side import OurSide, cast
 from parity.report import Line, Report
@@ -141,8 +142,9 @@ class _Search:
         assert isinstance(theirs, KerasSide)
         self.ours_model = ours.model
         self.their_model = _twin(from_keras(keras_model), self.dtype)
+        self.our_masks = self._masks_to_draw()
+        self.their_masks = masks_to_draw(theirs.model, len(x))
         self.ours = self._values(ours)
-        self.dropout_masks = getattr(ours, "dropout_masks", {})
         self.theirs = self._values(theirs)
         if judged:  # a loss that was given by name is an object after its first batch
             self.their_model._checked_data(self.batch["x"], self.batch["y"], None)
@@ -157,11 +159,19 @@ class _Search:
 
     # Agreement.
 
+    def _masks_to_draw(self) -> DropoutMasks:
+        """Return the dropout masks that our model draws next, in training."""
+        x = np.ascontiguousarray(self.batch["x"], self.dtype)
+        with OurSide(self.ours_model)._unchanged(), np.errstate(all="ignore"):
+            one = self.ours_model.new_pass(x.shape)
+            one.forward(x, training=True)
+        return dropout_masks(one)
+
     def _values(self, side: OurSide | KerasSide, forward_only: bool = False) -> Values:
         batch = {**self.batch, "y": None} if forward_only else self.batch
         options: Options = {}
         if isinstance(side, KerasSide) and batch["y"] is not None:
-            options["dropout_masks"] = self.dropout_masks
+            options["dropout_masks"] = self.our_masks
         with _restored(side), np.errstate(all="ignore"):
             return _collect(side, batch, options)
 
@@ -216,7 +226,7 @@ class _Search:
         return None
 
     def _candidates(self, key: Key) -> list[Change]:
-        return list(candidates(key, self.ours_model, self.their_model, self.theirs))
+        return list(candidates(key, self.ours_model, self.their_model, self.their_masks))
 
     def _tried(
         self, changes: list[Change], key: Key, mending: list[tuple[list[Change], Key]] | None = None
@@ -269,21 +279,48 @@ class _Search:
 
     def on_keras_side(self) -> Cause | None:
         """Return the change in Keras that makes the Keras model ours: a fault of our own code."""
-        for change in candidates(self.key, self.their_model, self.ours_model, self.ours):
-            changed = self._changed(self.their_model, [change]) if change.plain else None
-            if changed is None:
-                continue
-            try:
-                side = KerasSide(to_keras(_twin(changed, self.dtype)))
-                if self.key[0] in FORWARD and not self._mends_theirs(self._values(side, forward_only=True)):
-                    continue
-                agree = self._first_wrong(self.ours, self._values(side)) is None
-            except (ConversionError, ValueError, TypeError):
-                continue
-            if agree:
-                there = change._replace(detail=f"{change.detail}, in rnn_core".lstrip(", "))
-                return self._confirmed([there], self.model, side.model)
+        for change in candidates(self.key, self.their_model, self.ours_model, self.our_masks):
+            elsewhere = list(self._in_other_layers(change))
+            for changes in ([change], [change, *elsewhere])[: 1 + bool(elsewhere)]:
+                try:
+                    keras_model = self._changed_in_keras(changes)
+                    if keras_model is None:
+                        break
+                    side = KerasSide(keras_model)
+                    if self.key[0] in FORWARD and not self._mends_theirs(self._values(side, forward_only=True)):
+                        break
+                    agree = self._first_wrong(self.ours, self._values(side)) is None
+                except (ConversionError, ValueError, TypeError):
+                    break
+                if agree:
+                    where = "in rnn_core" + (f", in {len(changes)} layers" if len(changes) > 1 else "")
+                    there = change._replace(detail=f"{change.detail}, {where}".lstrip(", "))
+                    return self._confirmed([there], self.model, side.model)
         return None
+
+    def _in_other_layers(self, change: Change) -> Iterator[Change]:
+        """Yield the same fault in other layers: one of our own code is in a class, and so in all layers of it."""
+        if change.plain or not isinstance(change.there, partial):
+            return
+        for layer in self.their_model.layers:
+            key = ("output", layer.name, "output")
+            for other in candidates(key, self.their_model, self.ours_model, self.our_masks):
+                same = isinstance(other.there, partial) and other.there.func is change.there.func
+                if layer.name != change.place and other.name == change.name and same:
+                    yield other
+                    break
+
+    def _changed_in_keras(self, changes: list[Change]) -> Any:
+        """Return the Keras model with a change, or one in several layers; None where it cannot be made."""
+        if changes[0].plain:
+            changed = self._changed(self.their_model, changes) if len(changes) == 1 else None
+            return None if changed is None else to_keras(_twin(changed, self.dtype))
+        keras_model = to_keras(_twin(self.their_model, self.dtype))
+        for change in changes:
+            if change.there is None:
+                return None
+            change.there(keras_model)
+        return keras_model
 
     def _mends_theirs(self, theirs: Values) -> bool:
         kept = list(theirs)[: list(theirs).index(self.key) + 1] if self.key in theirs else list(theirs)

@@ -11,19 +11,21 @@ optimizer              epsilon outside the root, other rho, other learning rate
 =====================  ====================================================================
 
 A change that is more than a setting or a weight gives a layer, the loss or the optimizer a class of
-:mod:`parity.faulty`, derived from its own.
+:mod:`parity.faulty`, derived from its own. The same for a Keras model is in :mod:`parity.faulty_keras`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity import faulty
+from parity import faulty, faulty_keras
+from parity.backend import require_keras
+from parity.keras_side import DropoutMasks
 from parity.rules import Key
 from rnn_core import activations
 from rnn_core.layers import Dropout, Layer, SimpleRNN
@@ -31,7 +33,6 @@ from rnn_core.models import Sequential
 from rnn_core.optimizers import RMSprop
 
 Array = NDArray[Any]
-Values = Mapping[Key, Any]
 Apply = Callable[[Sequential], None]
 
 LEAVES_ALONE = ("name", "dtype", "seed", "units", "batch_input_shape", "unroll", "quantization_config")
@@ -68,6 +69,8 @@ class Change(NamedTuple):
         Left out where pairs are tried.
     replaces : bool
         Whether it puts a new layer in the old one's place, and undoes what was changed in that.
+    there : callable, optional
+        Makes the same change in a Keras model, where it is not `plain`.
     """
 
     name: str
@@ -77,10 +80,14 @@ class Change(NamedTuple):
     plain: bool = False
     rare: bool = False
     replaces: bool = False
+    there: Callable[[Any], None] | None = None
 
 
-def candidates(key: Key, ours: Sequential, theirs: Sequential, their_values: Values) -> Iterator[Change]:
-    """Yield the changes that may mend the quantity `key`, the likely ones first."""
+def candidates(key: Key, ours: Sequential, theirs: Sequential, their_masks: DropoutMasks) -> Iterator[Change]:
+    """Yield the changes to `ours` that may mend the quantity `key`, the likely ones first.
+
+    `their_masks` are the dropout masks that the other side draws next.
+    """
     kind, name = key[:2]
     if len(ours.layers) != len(theirs.layers):
         return
@@ -90,7 +97,7 @@ def candidates(key: Key, ours: Sequential, theirs: Sequential, their_values: Val
             yield from _settings(ours, theirs, i)
             yield from _weights(ours, theirs, i)
             yield from _data(ours, theirs, i)
-            yield from _dropout(ours, i, their_values)
+            yield from _dropout(ours, i, their_masks)
             yield from _activations(ours, i)
         if kind == "gradient":
             yield from _loss(ours, theirs)
@@ -136,7 +143,8 @@ def _settings(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
             model._forget_records()
             _set_optimizer(model)
 
-        detail = f"{_said(mine[setting])} here, {_said(theirs_is)} in Keras"
+        which = f"{setting} " if setting in NAMES else ""  # whose name is not the setting's
+        detail = f"{which}{_said(mine[setting])} here, {_said(theirs_is)} in Keras"
         yield Change(name, here.name, detail, apply, plain=True, replaces=True)
 
 
@@ -161,39 +169,48 @@ def _weights(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
     for spec, w in zip(here.specs, here.weights, strict=True):
         if w.ndim == 2:
             name = f"transposed {spec.name.replace('_', ' ')}"
-            yield _weight_change(name, here, i, spec.name, _transposed, plain=True)
-            yield _used(name, here, i, spec.name, _transposed, _transposed)
+            ways = ((_transposed, _transposed_back), (_transposed_back, _transposed))
+            for change, back in ways if w.shape[0] != w.shape[1] else ways[:1]:
+                yield _weight_change(name, here, i, spec.name, change)
+                yield _used(name, here, i, spec.name, change, back)
         elif spec.name == "bias":
             their_bias = getattr(there, "bias", None)
             if not w.any() and their_bias is not None and their_bias.any():
-                yield _weight_change("missing bias", here, i, "bias", partial(_given, their_bias), plain=True)
-            yield _weight_change("missing bias", here, i, "bias", np.zeros_like, plain=True)
-            yield _used("missing bias", here, i, "bias", np.zeros_like, np.zeros_like)
-            yield _weight_change("doubled bias", here, i, "bias", lambda w: 2 * w, plain=True)
-            yield _used("doubled bias", here, i, "bias", lambda w: 2 * w, lambda g: 2 * g)
-            yield _weight_change("doubled bias", here, i, "bias", lambda w: w / 2, plain=True)
-            yield _used("doubled bias", here, i, "bias", lambda w: w / 2, lambda g: g / 2)
+                yield _weight_change("missing bias", here, i, "bias", partial(_given, their_bias))
+            for name, factor in (("missing bias", 0.0), ("doubled bias", 2.0), ("doubled bias", 0.5)):
+                scaled = partial(_scaled, factor)
+                yield _weight_change(name, here, i, "bias", scaled)
+                yield _used(name, here, i, "bias", scaled, scaled)
 
 
-def _transposed(w: Array) -> Array:
+def _transposed(w: Any) -> Any:
     """Return w transposed; of a matrix that is not square its numbers, read in the other order of memory."""
-    return np.ascontiguousarray(w.T).reshape(w.shape)
+    ops = np if isinstance(w, np.ndarray) else require_keras().ops
+    return ops.reshape(ops.transpose(w), w.shape)
+
+
+def _transposed_back(w: Any) -> Any:
+    """Return what :func:`_transposed` makes w of; it is its adjoint, too."""
+    ops = np if isinstance(w, np.ndarray) else require_keras().ops
+    return ops.transpose(ops.reshape(w, w.shape[::-1]))
+
+
+def _scaled(factor: float, w: Any) -> Any:
+    return factor * w
 
 
 def _given(value: Array, _: Array) -> Array:
     return value
 
 
-def _weight_change(
-    name: str, layer: Layer, i: int, weight: str, change: Callable[[Array], Array], plain: bool
-) -> Change:
+def _weight_change(name: str, layer: Layer, i: int, weight: str, change: Callable[[Array], Array]) -> Change:
     """Return the change of a weight's value."""
 
     def apply(model: Sequential) -> None:
         view = getattr(model.layers[i], weight)
         view[...] = change(view.copy())
 
-    return Change(name, layer.name, "", apply, plain)
+    return Change(name, layer.name, "", apply, plain=True)
 
 
 def _used(
@@ -201,11 +218,12 @@ def _used(
     layer: Layer,
     i: int,
     weight: str,
-    change: Callable[[Array], Array],
+    change: Callable[[Any], Any],
     adjoint: Callable[[Array], Array],
 ) -> Change:
     """Return the change of how a weight is used, its value being as it was."""
-    return _faulty(name, layer, i, faulty.UsedOtherwise, changed=(weight, change, adjoint))
+    there = partial(faulty_keras.used_otherwise, i=i, weight=weight, change=change)
+    return _faulty(name, layer, i, faulty.UsedOtherwise, there, changed=(weight, change, adjoint))
 
 
 def _activations(ours: Sequential, i: int) -> Iterator[Change]:
@@ -234,11 +252,14 @@ def _data(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
             yield _faulty("time-reversed input", layer, i, faulty.TimeReversed, mask_too=mask_too)
         for reading in faulty.READINGS:
             yield _faulty("batch-major for time-major", layer, i, faulty.OtherLayout, reading=reading)
-        yield _faulty("ignored mask", layer, i, faulty.MaskIgnored)
+        yield _faulty("ignored mask", layer, i, faulty.MaskIgnored, partial(faulty_keras.mask_ignored, i=i))
     if isinstance(layer, SimpleRNN):
-        yield _faulty("unreversed mask", layer, i, faulty.MaskUnreversed)
-        yield _faulty("initial state ignored", layer, i, faulty.InitialStateIgnored)
-        yield _faulty("stale state", layer, i, faulty.StaleState)
+        for name, fault, there in (
+            ("unreversed mask", faulty.MaskUnreversed, faulty_keras.mask_unreversed),
+            ("initial state ignored", faulty.InitialStateIgnored, faulty_keras.initial_state_ignored),
+            ("stale state", faulty.StaleState, faulty_keras.stale_state),
+        ):
+            yield _faulty(name, layer, i, fault, partial(there, i=i))
         their_state = getattr(theirs.layers[i], "state", None)
         if layer.state is not None and their_state is not None and not np.array_equal(layer.state, their_state):
 
@@ -249,20 +270,23 @@ def _data(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
             yield Change("stale state", layer.name, "", taken_over, plain=True)
 
 
-def _dropout(ours: Sequential, i: int, their_values: Values) -> Iterator[Change]:
-    """Yield dropout that is on in inference, with the mask that the other side's output shows."""
-    layer, key = ours.layers[i], ("output", ours.layers[i].name, "output")
-    if isinstance(layer, Dropout) and layer.rate < 1 and key in their_values:
-        there = np.asarray(their_values[key])
-        mask = np.where(there == 0, 0.0, 1 / (1 - layer.rate)).astype(there.dtype)
-        yield _faulty("dropout left on", layer, i, faulty.DropoutLeftOn, left_on=mask)
+def _dropout(ours: Sequential, i: int, their_masks: DropoutMasks) -> Iterator[Change]:
+    """Yield dropout that is on in inference, with the masks that the other side draws."""
+    layer = ours.layers[i]
+    if layer.name in their_masks:
+        masks = their_masks[layer.name]
+        fault = faulty.DropoutLeftOn if isinstance(layer, Dropout) else faulty.RecurrentDropoutLeftOn
+        there = partial(faulty_keras.dropout_left_on, i=i, masks=masks)
+        yield _faulty("dropout left on", layer, i, fault, there, left_on=masks)
 
 
-def _faulty(name: str, layer: Layer, i: int, fault: type, **attributes: Any) -> Change:
+def _faulty(
+    name: str, layer: Layer, i: int, fault: type, there: Callable[[Any], None] | None = None, **attributes: Any
+) -> Change:
     def apply(model: Sequential) -> None:
         faulty.give(model.layers[i], fault, **attributes)
 
-    return Change(name, layer.name, "", apply)
+    return Change(name, layer.name, "", apply, there=there)
 
 
 # Loss and optimizer.
@@ -290,12 +314,15 @@ def _loss(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
             new = type(here).from_config({**mine, setting: other[setting]})
             detail = f"{mine[setting]} here, {other[setting]} in Keras"
             yield Change(f"other {setting.replace('_', ' ')}", "loss", detail, replaced(new), plain=True)
-    for name, fault in (("ignored mask", faulty.MaskNotCounted), ("ignored sample weights", faulty.WeightsIgnored)):
+    for name, fault, in_keras in (
+        ("ignored mask", faulty.MaskNotCounted, faulty_keras.mask_not_counted),
+        ("ignored sample weights", faulty.WeightsIgnored, faulty_keras.weights_ignored),
+    ):
 
         def apply(model: Sequential, fault: type = fault) -> None:
             faulty.give(model.loss, fault)
 
-        yield Change(name, "loss", "", apply)
+        yield Change(name, "loss", "", apply, there=in_keras)
 
 
 def _optimizer(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
@@ -319,8 +346,12 @@ def _optimizer(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
         if setting != "name" and mine[setting] != other[setting]:
             yield changed(setting, other[setting])
     if isinstance(here, RMSprop):
-        outside = faulty.EpsilonOutside
-        yield Change("epsilon outside the root", "optimizer", "", lambda model: faulty.give(model.optimizer, outside))
+
+        def outside(model: Sequential) -> None:
+            faulty.give(model.optimizer, faulty.EpsilonOutside)
+
+        name = "epsilon outside the root"
+        yield Change(name, "optimizer", "", outside, there=faulty_keras.epsilon_outside)
         for rho in RHOS:
             if rho != here.rho:
                 yield changed("rho", rho, rare=True)

@@ -154,7 +154,7 @@ def _fill_keras_optimizer(keras_model: Any, model: Sequential) -> None:
     for name, slot_variables in slots_of(theirs).items():
         values = [value for value, own in zip(slots[name], owned, strict=True) if own]
         for variable, value in zip(slot_variables, values, strict=True):
-            variable.assign(value)
+            variable.assign(value.copy())  # JAX keeps the very array that it is given
 
 
 def _fill_optimizer(model: Sequential, keras_model: Any) -> None:

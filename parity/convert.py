@@ -133,9 +133,7 @@ def notes(model: Sequential) -> list[str]:
     """Return what to know about the Keras twin of `model`, a sentence each; for most models nothing."""
     said, stated, backend = [], model._input, require_keras().backend.backend()
     if backend != "tensorflow" and any(layer.dtype == "float64" for layer in model.layers):
-        said.append(
-            f"On {backend} Keras computes parts of a float64 model in float32, or fails; on TensorFlow it does not."
-        )
+        said.append(f"On {backend} Keras computes a float64 model in float64 only within parity.floatx('float64').")
     if stated is not None and model.layers and stated.dtype != model.layers[0].dtype:
         said.append(
             f"Input {stated.name!r} has dtype {stated.dtype}, to which Keras would round and rnn_core does not: in "
@@ -205,7 +203,7 @@ def _fill_keras_layer(keras_layer: Any, layer: Any) -> None:
         keras_layer.build(layer.input_shape)
     keras_layer.set_weights(layer.get_weights())
     if getattr(layer, "state", None) is not None:
-        keras_layer.states[0].assign(layer.state)
+        keras_layer.states[0].assign(layer.state.copy())  # JAX keeps the very array that it is given
 
 
 def _new_layer(keras_layer: Any) -> Any:

@@ -144,14 +144,31 @@ class StaleState:
 
 
 class DropoutLeftOn:
-    """Inference drops out, too."""
+    """A Dropout drops out in inference, too, with the first of these masks."""
 
-    left_on: Array
+    left_on: tuple[Array, None]
 
     def forward(self: Any, r: Any, x: Array, training: bool = False) -> Any:
         """Compute the output with the fault."""
         output = super().forward(r, x, training)  # type: ignore[misc]
-        return output if training else output * self.left_on.astype(output.dtype)
+        return output if training else output * self.left_on[0].astype(output.dtype)
+
+
+class RecurrentDropoutLeftOn:
+    """A recurrent layer drops out in inference, too, with these masks of inputs and hidden state."""
+
+    left_on: tuple[Array | None, Array | None]
+
+    def forward(self: Any, r: Any, x: Array, training: bool = False) -> Any:
+        """Compute the output with the fault."""
+        self.training = training
+        return super().forward(r, x, True)  # type: ignore[misc]
+
+    def dropout_masks(self: Any, batch: int, features: int) -> Any:
+        """Return the masks."""
+        if self.training:
+            return super().dropout_masks(batch, features)  # type: ignore[misc]
+        return tuple(None if mask is None else mask.astype(self.dtype) for mask in self.left_on)
 
 
 class UsedOtherwise:

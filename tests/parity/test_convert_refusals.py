@@ -84,6 +84,11 @@ def functional():
     return keras.Model(x, keras.layers.Dense(1)(x), name="graph")
 
 
+def two_inputs():
+    a, b = keras.Input((3,)), keras.Input((3,))
+    return keras.Model([a, b], keras.layers.Add()([a, b]), name="pair")
+
+
 def chain(*entries, **compiled):
     model = keras.Sequential([keras.Input((4, 2)), *entries], name="theirs")
     if compiled:
@@ -113,6 +118,13 @@ def dense1():
         (functional, "got keras.Functional 'graph'; graphs of layers"),
         (type("Mine", (keras.Sequential,), {}), "from_keras converts keras.Sequential models, got .*Mine"),
         (lambda: chain(keras.layers.LSTM(3, name="x")), "LSTM 'x': rnn_core has no layer keras.LSTM 'x'"),
+        (lambda: chain(keras.layers.GRU(3, name="x")), "GRU 'x': rnn_core has no layer keras.GRU 'x'"),
+        (lambda: chain(keras.layers.Conv1D(3, 2, name="x")), "Conv1D 'x': rnn_core has no layer keras.Conv1D"),
+        (lambda: chain(keras.layers.Flatten(name="x")), "Flatten 'x': rnn_core has no layer"),
+        (lambda: chain(keras.layers.BatchNormalization(name="x")), "BatchNormalization 'x': rnn_core has no layer"),
+        (lambda: chain(keras.layers.Bidirectional(keras.layers.SimpleRNN(2), name="x")), "Bidirectional 'x': rnn_core"),
+        (lambda: chain(keras.layers.Lambda(lambda x: x, name="x")), "Lambda 'x': rnn_core has no layer keras.Lambda"),
+        (two_inputs, "got keras.Functional 'pair'; graphs of layers"),
         (lambda: chain(keras.Sequential([dense1()], name="x")), "Sequential 'x': rnn_core has no layer"),
         (lambda: chain(type("Mine", (keras.layers.Dense,), {})(1)), "Mine 'mine.*rnn_core has no layer"),
         (lambda: chain(keras.layers.RNN(keras.layers.SimpleRNNCell(2))), "RNN 'rnn.*rnn_core has no layer"),
