@@ -7,7 +7,8 @@
     rnn-parity fuzz --cases N --seed S           random models
 
 Exit status 0: all holds. 1: something does not. 2: bad arguments, or no TensorFlow; that is one line.
-Results go to stdout, with ``--json`` as one JSON document, progress goes to stderr.
+Results go to stdout, with ``--json`` as one JSON document, progress goes to stderr. TensorFlow's greetings are held
+back while it is imported, unless ``TF_CPP_MIN_LOG_LEVEL`` is set: then they are the user's wish.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from rnn_core.models import Sequential
 
 BATCH, TIMESTEPS = 8, 6  # of random data, where the model leaves them open
+SAMPLES = 64  # at most, of a user's data: a check takes one batch, and more would only make rounding an average
+PICTURES = (".png", ".svg", ".pdf")
+WIDEST = 120  # columns; longer lines are hard to read
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,11 +77,11 @@ class Progress:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     parser, options = _parsed(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on stderr
     from parity.backend import require_keras
 
     try:
-        require_keras()
+        with _without_greetings():
+            require_keras()
         found, holds, texts = options.run(options)
     except ImportError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -87,8 +94,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(found, indent=2, allow_nan=False))
     else:
-        print("\n\n".join(texts))
+        _show("\n\n".join(texts))
     return 0 if holds else 1
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2: TensorFlow logs there before it reads its own settings."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _show(text: str) -> None:
+    """Print a text, on a terminal with what is bad in red."""
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = Text(text)
+    shown.highlight_regex(r"\b(BAD|FAILS|do not hold|Not all holds)\b", "bold red")
+    Console().print(shown, soft_wrap=True)
+
+
+def _width() -> int:
+    """Return the columns to print in: 80 in a pipe, else the terminal's, within what can be read."""
+    from parity.report import NARROWEST
+
+    return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
 
 
 class UsageError(ValueError):
@@ -107,16 +149,27 @@ def _parsed(arguments: Sequence[str] | None) -> tuple[Parser, argparse.Namespace
     )
     json_flag = Parser(add_help=False)
     json_flag.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    verbose_flag = Parser(add_help=False)
+    every = "print every quantity, not the worst of each group"
+    verbose_flag.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=every)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--verbose", action="store_true", help=every)
     parser.add_argument("--epochs", type=_whole(1), default=100, metavar="N", help="of lockstep (default: %(default)s)")
+    parser.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of lockstep (default: %(default)s)")
     parser.add_argument(
-        "--seeds", type=_whole(0), default=0, metavar="N", help="also compare the final losses of N seeds, at least 7"
+        "--seeds", type=_whole(0), default=0, metavar="N", help="also compare N seeds of both engines, at least 7"
     )
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw the drift over the steps of lockstep")
     parser.set_defaults(run=_run_tutorial)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    check = commands.add_parser("check", parents=[json_flag], help="check a Keras file of your own")
+    check = commands.add_parser("check", parents=[json_flag, verbose_flag], help="check a Keras file of your own")
     check.add_argument("model", type=Path, metavar="MODEL.keras")
-    check.add_argument("--data", type=Path, metavar="X.npy", help="a batch of inputs (default: random numbers)")
+    check.add_argument(
+        "--data",
+        type=Path,
+        metavar="X.npy",
+        help=f"inputs, of which at most {SAMPLES} samples are taken (default: random numbers)",
+    )
     check.set_defaults(run=_run_check)
     fuzz = commands.add_parser("fuzz", parents=[json_flag], help="check random models")
     fuzz.add_argument("--cases", type=_whole(1), default=100, metavar="N", help="how many (default: %(default)s)")
@@ -125,6 +178,12 @@ def _parsed(arguments: Sequence[str] | None) -> tuple[Parser, argparse.Namespace
     options = parser.parse_args(arguments)
     if 0 < options.seeds < 7:
         parser.error(f"argument --seeds: with fewer than 7 seeds no difference could be told, got {options.seeds}")
+    if options.picture and not options.picture.parent.is_dir():
+        parser.error(f"argument --picture: there is no folder {str(options.picture.parent)!r}")
+    if options.picture and options.picture.suffix.lower() not in PICTURES:
+        parser.error(
+            f"argument --picture: expected a name that ends in {', '.join(PICTURES)}, got {str(options.picture)!r}"
+        )
     for path in (getattr(options, "model", None), getattr(options, "data", None)):
         if path is not None and not path.is_file():
             parser.error(f"there is no file {str(path)!r}")
@@ -150,29 +209,35 @@ def _whole(smallest: int) -> Callable[[str], int]:
 
 
 def _run_tutorial(options: argparse.Namespace) -> Outcome:
+    from parity.causes import find_cause
     from parity.checking import check
     from parity.distribution import distribution
+    from parity.drift_picture import drift
     from parity.lockstep import tutorial_lockstep
-    from rnn_core.series import LAYOUTS, arrange
+    from rnn_core.series import LAYOUTS
     from rnn_core.tutorial import Tutorial
 
     found: dict[str, list[Any]] = {"check": [], "lockstep": [], "distribution": []}
-    texts, holds = [], True
+    texts, holds, runs = [], True, []
     for layout in LAYOUTS:
         task = Tutorial(layout=layout)
-        x, y = arrange(task.train.inputs, layout)[:16], task.train.targets[:16]
+        x, y = task.train.inputs[:16], task.train.targets[:16]
         report = check(task.model, x, y)
+        find_cause(task.model, x, y, report=report)
         report.model = f"tutorial, {layout}"
         found["check"].append(report.to_dict())
-        texts.append(str(report))
+        texts.append(report.text(_width(), options.verbose))
         holds = holds and report.holds
     for layout in LAYOUTS:
         for dtype in ("float64", "float32"):
             progress = Progress(f"lockstep, {layout}, {dtype}, steps")
-            run = tutorial_lockstep(0, layout, dtype, options.epochs, progress)
+            run = tutorial_lockstep(options.seed, layout, dtype, options.epochs, progress)
+            runs.append(run)
             found["lockstep"].append(run.as_dict())
             texts.append(str(run))
             holds = holds and run.holds
+    if options.picture:
+        drift(runs).savefig(options.picture, dpi=100)
     for layout in LAYOUTS if options.seeds else ():
         seeds = distribution(options.seeds, layout, epochs=options.epochs, progress=Progress(f"{layout}, fits"))
         found["distribution"].append(seeds.as_dict())
@@ -186,18 +251,21 @@ def _run_tutorial(options: argparse.Namespace) -> Outcome:
 
 
 def _run_check(options: argparse.Namespace) -> Outcome:
+    from parity.causes import find_cause
     from parity.checking import check
     from parity.convert import from_keras
 
     keras_model = _loaded(options.model)
     try:
         model = from_keras(keras_model)
-        x = _data(options.data, model) if options.data else _random_data(model)
+        x, note = _data(options.data, model) if options.data else _random_data(model)
         y = _targets(model, x)
         report = check(model, x, y, keras_model=keras_model)
+        find_cause(model, x, y, keras_model=keras_model, report=report)
+        report.notes.append(note)
     except (ValueError, TypeError) as error:
         raise UsageError(" ".join(str(error).split())) from error
-    return report.to_dict(), report.holds, [str(report)]
+    return report.to_dict(), report.holds, [report.text(_width(), options.verbose)]
 
 
 def _loaded(path: Path) -> Any:
@@ -213,23 +281,31 @@ def _loaded(path: Path) -> Any:
         raise UsageError(f"Keras cannot load {str(path)!r}: {said}") from error
 
 
-def _data(path: Path, model: Sequential) -> Any:
-    """Return the array in a file."""
+def _data(path: Path, model: Sequential) -> tuple[Any, str]:
+    """Return samples from all over the array in a file, at most one batch, and a note of what was taken."""
     try:
-        x = np.load(path, allow_pickle=False)
+        x = np.load(path, mmap_mode="r", allow_pickle=False)  # only what is taken is read
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {error}") from error
+        said = " ".join(str(error).split())
+        raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {said}") from error
     if not isinstance(x, np.ndarray):
         raise UsageError(f"argument --data: {str(path)!r} has several arrays; one is needed, as np.save writes it")
-    return model.checked_input(x)
+    if not x.ndim or not len(x):
+        raise UsageError(f"argument --data: {str(path)!r} has no samples, its shape is {x.shape}")
+    batch = model.input_shape[0] if model.input_shape else None
+    rows = np.unique(np.linspace(0, len(x) - 1, min(batch or SAMPLES, len(x))).astype(int))
+    spread = "" if len(rows) == len(x) else ", spread evenly over the file"
+    note = f"data: {len(rows):,} of the {len(x):,} samples in {path.name}{spread}"
+    return model.checked_input(np.array(x[rows])), note
 
 
-def _random_data(model: Sequential) -> Any:
+def _random_data(model: Sequential) -> tuple[Any, str]:
+    """Return random numbers in the shape that the model expects, and a note that says so."""
     if not model.built:
         raise UsageError("the model is not built: it says no input shape; give a batch of inputs with --data")
     batch, *sizes = model.input_shape or ()
     shape = (batch or BATCH, *(size or TIMESTEPS for size in sizes))
-    return np.random.default_rng(0).standard_normal(shape)
+    return np.random.default_rng(0).standard_normal(shape), f"data: standard normal random numbers, shape {shape}"
 
 
 def _targets(model: Sequential, x: Any) -> Any:

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 BLACK = "#000000"
 COLORS = {"float64": "#0072B2", "float32": "#D55E00"}  # Okabe-Ito: told apart by colour-blind readers too
 LINES = {"float64": "-", "float32": "--"}
-SMALLEST, LARGEST = 1e-17, 1.0
+SMALLEST, LARGEST = 1e-17, 1e2
 
 
 def drift(runs: Sequence[Lockstep]) -> Figure:
@@ -54,7 +54,7 @@ def drift(runs: Sequence[Lockstep]) -> Figure:
     for axes, title in zip(panels, titles, strict=True):
         shown = [run for run in runs if run.title == title]
         axes.set_title(title, loc="left", fontsize=11)
-        _limits(axes, {run.dtype for run in shown}, max(len(run.weight_difference) for run in shown))
+        _limits(axes, shown)
         for run in shown:
             _line(axes, run)
         axes.set_xscale("log")
@@ -94,14 +94,16 @@ def _line(axes: Axes, run: Lockstep) -> None:
     )
 
 
-def _limits(axes: Axes, dtypes: set[str], steps: int) -> None:
-    """Draw what the weights must stay under: a dotted line, in words what it is."""
+def _limits(axes: Axes, runs: Sequence[Lockstep]) -> None:
+    """Draw what the weights must stay under, as far as it holds: a dotted line, in words what it is."""
     lines = []
-    if "float64" in dtypes:
-        lines.append((WEIGHTS, 1, steps, "limit, float64"))
-    if "float32" in dtypes:
-        lines += [(FIRST_WEIGHTS, 1, min(FIRST_STEPS, steps), f"limit, float32, {FIRST_STEPS} steps")]
-        lines += [(WEIGHTS_TO_FLIP, 1, steps, "limit, float32, up to the flip")]
-    for level, start, stop, text in lines:
-        axes.plot([start, stop], [level, level], color=BLACK, linestyle=":", linewidth=1.4)
-        axes.annotate(text, (start, level), (4, 3), textcoords="offset points", fontsize=9)
+    for run in runs:
+        steps, until = len(run.weight_difference), max(run.steps_before_flip, 1)
+        if run.dtype == "float64":
+            lines.append((WEIGHTS, steps, "limit, float64"))
+        else:
+            lines.append((FIRST_WEIGHTS, min(FIRST_STEPS, until), f"limit, float32, {FIRST_STEPS} steps"))
+            lines.append((WEIGHTS_TO_FLIP, until, "limit, float32, up to a flip"))
+    for level, stop, text in dict.fromkeys(lines):
+        axes.plot([1, stop], [level, level], color=BLACK, linestyle=":", linewidth=1.4)
+        axes.annotate(text, (1, level), (4, 3), textcoords="offset points", fontsize=9)

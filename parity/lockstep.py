@@ -33,7 +33,7 @@ from rnn_core.checks import positive_int
 from rnn_core.data import as_input, as_target
 from rnn_core.layers import SimpleRNN
 from rnn_core.models import Sequential
-from rnn_core.series import Layout, arrange
+from rnn_core.series import Layout
 from rnn_core.tutorial import Tutorial
 
 Array = NDArray[Any]
@@ -75,7 +75,7 @@ class Flip(NamedTuple):
     def __str__(self) -> str:
         time = "" if self.time_step is None else f"time step {self.time_step}, "
         return (
-            f"step {self.step}: {self.layer}, {time}sample {self.sample} of the batch, unit {self.unit}: "
+            f"step {self.step:,}: {self.layer}, {time}sample {self.sample}, unit {self.unit}: "
             f"{self.ours:.1e} here, {self.keras:.1e} in Keras"
         )
 
@@ -147,10 +147,10 @@ class Lockstep:
                 _rule("epoch loss, relative, all epochs", self.epoch_loss_relative, loss_limit),
             ]
         until = self.steps_before_flip
-        first = min(FIRST_STEPS, until)
+        first, met = min(FIRST_STEPS, until), "no ReLU flips" if self.flip is None else "up to a flip"
         rules = [
             _rule(f"weights, first {first:,} steps", weights[:first], FIRST_WEIGHTS),
-            _rule(f"weights, {until:,} steps before a ReLU flips", weights[:until], WEIGHTS_TO_FLIP),
+            _rule(f"weights, {until:,} steps, {met}", weights[:until], WEIGHTS_TO_FLIP),
         ]
         if self.flip is not None:
             worst = self.flip.relative
@@ -184,13 +184,14 @@ class Lockstep:
             f"{self.title}, {self.dtype}, {len(self.weight_difference):,} steps: {'holds' if self.holds else 'FAILS'}",
             *(
                 f"  {'ok ' if rule.holds else 'BAD'} {rule.name}: {rule.worst:.1e} (limit {rule.limit:.0e})"
-                + ("" if rule.first_bad is None else f", first over it at {rule.first_bad:,}")
+                + ("" if rule.first_bad is None else f", over at {rule.first_bad:,}")
                 for rule in self.rules()
             ),
-            f"  in the end: weights {self.weight_difference[-1]:.1e}, epoch loss {ours:.9f} here, {keras:.9f} in Keras",
+            f"  in the end: weights {self.weight_difference[-1]:.1e}; epoch loss {ours:.9f} here, {keras:.9f} Keras",
         ]
         if self.flip is not None:
-            lines.append(f"  first ReLU that flips: {self.flip}")
+            place, _, values = str(self.flip).rpartition(": ")
+            lines += [f"  first ReLU that flips: {place}", f"    {values}"]
         return "\n".join(lines)
 
 
@@ -278,7 +279,7 @@ def tutorial_lockstep(
 ) -> Lockstep:
     """Run the tutorial in lockstep: series, initial weights and shuffles by `seed`; 50 steps an epoch."""
     tutorial = Tutorial(seed, layout=layout, dtype=dtype)
-    x, y = arrange(tutorial.train.inputs, layout), tutorial.train.targets
+    x, y = tutorial.train.inputs, tutorial.train.targets
     title = f"tutorial ({len(x)}, {tutorial.timesteps}, {tutorial.features}), seed {seed}"
     return lockstep(tutorial.model, x, y, epochs, seed=seed, title=title, progress=progress)
 
@@ -297,7 +298,7 @@ def first_flip(step: int, ours: Mapping[str, Array], keras: Mapping[str, Array])
     --------
     >>> flip = first_flip(7, {"dense": np.array([[0.0, 1e-8], [2.0, 0.0]])}, {"dense": np.array([[0.0, 0], [2, 0]])})
     >>> print(flip)
-    step 7: dense, sample 0 of the batch, unit 1: 1.0e-08 here, 0.0e+00 in Keras
+    step 7: dense, sample 0, unit 1: 1.0e-08 here, 0.0e+00 in Keras
     """
     for layer, a in ours.items():
         b = keras[layer]

@@ -3,16 +3,36 @@
 Errors are counted in units of rounding, so that all lines can be read alike::
 
     unit = eps(dtype) * max|reference|        1 is the distance to the next number, for the largest element
+
+Printed, it begins with what fails, the first one first; then comes the worst of each group of quantities; the verdict
+is the last line.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+import textwrap
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.table import Table
+from rnn_core.checks import positive_int
+
+NARROWEST, WIDTH = 60, 80
+MOST_BAD = 6  # lines that fail and are printed; once the first layer is wrong all that follow are
+GROUPS = {
+    "output": "outputs",
+    "state": "states",
+    "loss": "loss",
+    "gradient": "gradients",
+    "new weight": "new weights",
+    "new slot": "new slots",
+    "optimizer": "optimizer",
+}
+LEGEND = (
+    "One unit is eps * max|reference|. float32: the error of ours, and Keras' own, against Keras in float64. "
+    "float64: ours against Keras. Both the largest error (max) and the root mean square (rms) have a limit; shown is "
+    "what comes nearest to its limit."
+)
 
 
 class Line(NamedTuple):
@@ -67,11 +87,28 @@ class Line(NamedTuple):
         return not self.problem and within and (self.keras is None or self.keras <= self.keras_limit)
 
     @property
+    def part(self) -> str:
+        """Layer and name: "simple_rnn/recurrent_kernel"."""
+        if not self.layer:
+            return self.name
+        return self.layer + (f"/{self.name}" if self.name != "output" else "")
+
+    @property
+    def used(self) -> tuple[float, float]:
+        """How much of their limits the largest and the root mean square error take; above 1 is bad."""
+        return self.ours / self.limit, self.ours_rms / self.limit_rms
+
+    @property
+    def relative(self) -> float:
+        """The largest error of ours as a part of max|reference|."""
+        return self.ours * 2.0 ** (-52 if self.dtype == "float64" else -23)
+
+    @property
     def label(self) -> str:
         """Kind, layer and name: "gradient of simple_rnn/recurrent_kernel"."""
         if not self.layer:
             return self.kind if self.kind == self.name else f"{self.kind}: {self.name}"
-        return f"{self.kind} of {self.layer}" + (f"/{self.name}" if self.name != "output" else "")
+        return f"{self.kind} of {self.part}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, `holds` and `label`, as JSON takes them: None for what is not finite."""
@@ -156,63 +193,158 @@ class Report:
             "lines": [line.to_dict() for line in self.lines],
         }
 
-    def table(self) -> Table:
-        """Return the lines as a table: the bad ones first, then the others."""
-        from rich import box
-        from rich.table import Table
+    def text(self, width: int = WIDTH, verbose: bool = False) -> str:
+        """Return the report in lines of at most `width` characters.
 
-        table = Table(box=box.SIMPLE_HEAD, title=f"Errors in eps of max|reference|: {self.model}", title_justify="left")
-        table.add_column("")
-        for column in ("dtype", "quantity"):
-            table.add_column(column, overflow="fold")
-        for column in ("max|ref|", "ours", "Keras", "limit", "rms", "Keras'", "limit"):
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("rule", overflow="fold")
-        for line in self.bad + [line for line in self.lines if line.holds]:
-            table.add_row(
-                "ok" if line.holds else "BAD",
-                line.dtype,
-                line.label,
-                f"{line.scale:.2e}",
-                *map(_figure, (line.ours, line.keras, line.limit, line.ours_rms, line.keras_rms, line.limit_rms)),
-                line.problem or line.rule + (f" (of {line.draws} draws)" if line.draws > 1 else ""),
-                style="" if line.holds else "bold red",
-            )
-        return table
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the table, the notes and the summary, for ``rich.print(report)``."""
-        from rich.text import Text
-
-        yield self.table()
-        for note in self.notes:
-            yield Text(f"note: {note}")
-        yield Text(self.summary, style="bold green" if self.holds else "bold red")
-        if self.cause:
-            yield Text(f"cause: {self.cause}")
-
-    def print(self, console: Console | None = None) -> None:
-        """Print the report; a file or a pipe gets 140 columns."""
-        from rich.console import Console
-
-        console = console or Console()
-        console.print(self, width=max(console.width, 140) if not console.is_terminal else None)
+        Parameters
+        ----------
+        width : int
+            At least 60.
+        verbose : bool
+            Every quantity in a line of its own, in place of the worst one of each group.
+        """
+        width = positive_int("Report", "width", width, NARROWEST)
+        rows = [*_wrapped(f"Parity with Keras on {self.backend}: {self.model or 'model'}", width)]
+        rows += ["", *_wrapped(LEGEND, width)]
+        if self.bad:
+            rows += ["", *_failures(self.bad if verbose else self.bad[:MOST_BAD], width)]
+            if not verbose and len(self.bad) > MOST_BAD:
+                rows.append(f"     and {len(self.bad) - MOST_BAD:,} more")
+        rows += ["", *(_all_lines(self.lines, width) if verbose else _groups(self.lines))]
+        rows += [
+            "",
+            *(row for note in self.notes for row in _wrapped(f"note: {note}", width)),
+            *_cause(self.cause, width),
+        ]
+        return "\n".join([*rows, *_wrapped(self.summary, width)])
 
     def __str__(self) -> str:
-        from io import StringIO
-
-        from rich.console import Console
-
-        text = StringIO()
-        Console(file=text, width=140, color_system=None).print(self)
-        return "\n".join(row.rstrip() for row in text.getvalue().splitlines())
+        return self.text()
 
     def __repr__(self) -> str:
         return f"<Report {self.summary}>"
 
 
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Return `text` in lines; no word is broken that fits into one."""
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _cause(cause: str, width: int) -> list[str]:
+    return _wrapped(f"cause: {cause}", width) if cause else []
+
+
+def _groups(lines: Sequence[Line]) -> list[str]:
+    """Return a table: for each kind of quantity and each dtype what comes nearest to its limit."""
+    dtypes = [dtype for dtype in ("float64", "float32") if any(line.dtype == dtype for line in lines)]
+    columns = {"float64": ("ours", "limit"), "float32": ("ours", "Keras", "limit")}
+    over = "".join(f"    {f' {dtype} ':-^{(FIGURES + 1) * len(columns[dtype]) - 2}}" for dtype in dtypes)
+    under = "".join("  " + "".join(f"{name:>{FIGURES + 1}}" for name in columns[dtype]) for dtype in dtypes)
+    rows = [f"{'':25}{over}", f"{'':4}{'worst of':13}{'lines':>8}{under}"]
+    for kind, name in GROUPS.items():
+        group = [line for line in lines if line.kind == kind]
+        if not group:
+            continue
+        row = f"{'ok' if all(line.holds for line in group) else 'BAD':4}{name:13}{len(group):8,}"
+        for dtype in dtypes:
+            blank = " " * (FIGURES + 1) * len(columns[dtype])
+            worst = max((line for line in group if line.dtype == dtype), key=_severity, default=None)
+            if worst is None or worst.problem:
+                row += f"  {'' if worst is None else 'see above':>{len(blank)}}"
+                continue
+            _, ours, theirs, limit = _nearest(worst)
+            shown = (ours, theirs, limit) if dtype == "float32" else (ours, limit)
+            row += "  " + "".join(f"{_figure(value):>{FIGURES + 1}}" for value in shown)
+        rows.append(row)
+    return rows
+
+
+def _all_lines(lines: Sequence[Line], width: int) -> list[str]:
+    """Return every line under the heading of its dtype and group."""
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(f"{line.dtype}, {_group_and_name(line)[0]}", []).append(line)
+    rows: list[str] = []
+    for group, members in groups.items():
+        rows.append(_head(group, width))
+        for line in members:
+            mark, name = "ok" if line.holds else "BAD", _group_and_name(line)[1]
+            if line.problem:
+                rows += _wrapped(f"{mark:4}{name}: {line.problem}", width)
+            else:
+                rows += _row(mark, name, _nearest(line), line, width)
+    return rows
+
+
+def _group_and_name(line: Line) -> tuple[str, str]:
+    """Return what to print over a line and in it; slots are grouped by their name."""
+    slot, of, weight = line.name.partition(" of ")
+    if line.kind == "new slot" and of:
+        return f"new {slot}", f"{line.layer}/{weight}"
+    return GROUPS[line.kind], line.part
+
+
+def _failures(bad: Sequence[Line], width: int) -> list[str]:
+    """Return both errors of each line, or why there are none."""
+    rows = [_head("What fails, the first one first", width)]
+    for line in bad:
+        size = f"max|reference| {line.scale:.3g}, largest error {line.relative:.2g} of it"
+        rows += _wrapped(f"BAD {line.dtype}, {line.label}: {line.problem or size}", width)
+        for figures in () if line.problem else _both(line):
+            rows += _row("", "", figures, line, width)
+        if line.keras is not None and line.keras > line.keras_limit:
+            rows += _wrapped(f"Keras' own error is over its limit, {_figure(line.keras_limit)}", width, " " * 8)
+    return rows
+
+
+Shown = tuple[str, float, float | None, float]
+"""Which error, "max" or "rms"; that of ours, that of Keras, the limit."""
+
+NAME, FIGURES, RULE = 32, 7, 16  # characters: for a name, for each of three figures, and at least for the rule
+FIXED = 4 + 1 + 4 + 3 * FIGURES + 2  # the mark, which error, figures and what is between
+
+
+def _both(line: Line) -> tuple[Shown, Shown]:
+    largest: Shown = ("max", line.ours, line.keras, line.limit)
+    return largest, ("rms", line.ours_rms, line.keras_rms, line.limit_rms)
+
+
+def _nearest(line: Line) -> Shown:
+    """Return the error that is nearest to its limit, or farthest over it."""
+    largest, rms = line.used
+    return _both(line)[1 if rms > largest else 0]
+
+
+def _severity(line: Line) -> float:
+    worst = max(line.used)
+    return math.inf if line.problem or not math.isfinite(worst) else worst + 1e300 * (not line.holds)
+
+
+def _head(title: str, width: int) -> str:
+    columns = "".join(f"{name:>{FIGURES}}" for name in ("ours", "Keras", "limit"))
+    return f"{title:{_space(width) + 5}}{'':4}{columns}  rule"
+
+
+def _space(width: int) -> int:
+    """Return the characters there are for a name."""
+    return min(NAME, width - FIXED - RULE)
+
+
+def _row(mark: str, name: str, figures: Shown, line: Line, width: int) -> list[str]:
+    """Return one row; a long name has a row of its own before it, a long rule goes on below."""
+    which, *values = figures
+    numbers = "".join(f"{_figure(value):>{FIGURES}}" for value in values)
+    space, rows = _space(width), []
+    left = FIXED + space
+    rule, *more = textwrap.wrap(line.rule + (f", {line.draws} draws" if line.draws > 1 else ""), width - left)
+    if len(name) > space:
+        rows, mark, name = _wrapped(f"{mark:4}{name}", width), "", ""
+    rows.append(f"{mark:4}{name:{space}} {which:4}{numbers}  {rule}")
+    return rows + [" " * left + words for words in more]
+
+
 def _figure(value: float | None) -> str:
-    """Return a figure in three digits or so; nothing where there is none."""
+    """Return a figure in at most seven characters; nothing where there is none."""
     if value is None:
         return ""
-    return f"{value:.2f}" if value < 1000 else f"{value:.1e}"
+    return f"{value:.2f}" if value < 1000 else f"{value:.0e}"

@@ -42,8 +42,9 @@ def one_line(text: str) -> str:
 # --- the tutorial ---------------------------------------------------------------------------------------------
 
 
-def test_the_tutorial_holds(capsys):
-    assert main(["--epochs", "2", "--json"]) == 0
+def test_the_tutorial_holds(capsys, tmp_path):
+    assert main(["--epochs", "2", "--json", "--picture", str(tmp_path / "drift.png")]) == 0
+    assert (tmp_path / "drift.png").stat().st_size > 10_000
     printed = capsys.readouterr()
     found = json.loads(printed.out)
     assert found["holds"]
@@ -63,6 +64,7 @@ def test_the_tutorial_fails_with_another_optimizer(capsys, monkeypatch):
     assert main(["--epochs", "1"]) == 1
     printed = capsys.readouterr().out
     assert "FAILS" in printed
+    assert max(map(len, printed.splitlines())) <= 80
     assert printed.endswith("Not all holds: see above.\n")
 
 
@@ -73,6 +75,23 @@ def test_a_keras_file_holds(capsys, tmp_path, model_file):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((5, 4, 2)))
     assert main(["check", model_file, "--data", str(tmp_path / "x.npy")]) == 0
     assert "lines hold against Keras" in capsys.readouterr().out
+
+
+def test_of_a_large_file_a_batch_is_taken_and_the_report_says_so(capsys, tmp_path, model_file):
+    x = np.random.default_rng(0).standard_normal((5000, 4, 2))
+    x[64:-1] = np.linspace(1, 2, 4935)[:, None, None]
+    np.save(tmp_path / "x.npy", x)
+    assert main(["check", model_file, "--data", str(tmp_path / "x.npy"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == [
+        "data: 64 of the 5,000 samples in x.npy, spread evenly over the file"
+    ]
+
+
+def test_verbose_prints_every_quantity(capsys, model_file):
+    assert main(["check", model_file, "--verbose"]) == 0
+    printed = capsys.readouterr().out
+    assert "float32, new velocities" in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy", None])
@@ -99,6 +118,10 @@ def test_a_file_that_cannot_be_used_is_one_line_and_status_2(capsys, tmp_path, m
     assert "cannot read an array" in said(model_file, "--data", str(text))
     np.save(tmp_path / "x.npy", np.zeros((5, 4, 3)))
     assert "expects (batch, timesteps, 2)" in said(model_file, "--data", str(tmp_path / "x.npy"))
+    np.savez(tmp_path / "several.npz", a=np.zeros(2))
+    assert "several arrays" in said(model_file, "--data", str(tmp_path / "several.npz"))
+    np.save(tmp_path / "none.npy", np.zeros((0, 4, 2)))
+    assert "has no samples" in said(model_file, "--data", str(tmp_path / "none.npy"))
     assert "LSTM" in said(save(tmp_path / "lstm.keras", keras.layers.LSTM(3), loss=None))
 
 
@@ -125,7 +148,15 @@ def test_fuzz_that_fails_prints_a_script_and_has_status_1(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fuzz", "--cases", "0"], ["fuzz", "--seed", "x"], ["check"], ["unknown"], ["--seeds", "3"]]
+    "arguments",
+    [
+        ["fuzz", "--cases", "0"],
+        ["fuzz", "--seed", "x"],
+        ["check"],
+        ["unknown"],
+        ["--seeds", "3"],
+        ["--picture", "x.doc"],
+    ],
 )
 def test_bad_arguments_are_one_line_and_status_2(capsys, arguments):
     with pytest.raises(SystemExit) as leaving:
@@ -139,6 +170,15 @@ def test_without_keras_one_line_says_what_to_install(capsys, monkeypatch, argume
     monkeypatch.setitem(sys.modules, "keras", None)
     assert main(arguments) == 2
     assert "pip install 'rnn-core[keras]'" in one_line(capsys.readouterr().err)
+
+
+def test_tensorflow_does_not_greet():
+    """Nor does the report share its line with anything: stderr is empty, but for those who ask for TensorFlow's log."""
+    code = "import sys; from parity.__main__ import main; sys.exit(main(['fuzz', '--cases', '1', '--json']))"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "fuzz, cases: 1 of 1" in one_line(done.stderr)
 
 
 def test_python_dash_m_gives_its_status():

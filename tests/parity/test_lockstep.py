@@ -251,7 +251,7 @@ def test_the_distribution_of_one_engine_against_itself(monkeypatch):
     found = distribution(7, epochs=1, progress=lambda *seen: done.append(seen))
     assert found.holds, str(found)
     assert done == [(i, 14) for i in range(1, 15)]
-    assert len({*found.losses["train loss"]["ours"], *found.losses["train loss"]["keras"]}) == 14
+    assert len({*found.figures["train loss"]["ours"], *found.figures["train loss"]["keras"]}) == 14
     json.dumps(found.as_dict(), allow_nan=False)
     with pytest.raises(ValueError, match="at least 7"):
         distribution(6)
