@@ -15,13 +15,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
-from benchmarks.engine_rnn_core import Engine
-from benchmarks.workloads import WORKLOADS, Workload
-
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "benchmarks" / "build"  # git-ignored
+from benchmarks.engines import ENGINES, OURS, Engine
+from benchmarks.engines.rnn_core import Runner
+from benchmarks.worker import ROOT, Worker
+from benchmarks.worker import environment as worker_environment
+from benchmarks.workloads import Workload
 
 Job = Callable[[], float]  # does its work once and returns what it took, in seconds (or another unit)
 
@@ -55,44 +55,37 @@ def interleave(jobs: Mapping[str, Job], rounds: int) -> Iterator[dict[str, float
             yield measured
 
 
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a fresh process, from the repository's folder, with byte code kept between runs.
-
-    An installed package has its byte code; some machines turn writing it off, and would compile every time.
-    """
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(BUILD / "bytecode")
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+def python(engine: Engine, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a fresh process, from the repository's folder, in the environment of an engine."""
+    variables = worker_environment(engine, threads=1)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
+    )
 
 
-def import_seconds(module: str, clock: str = "wall") -> float:
+def import_seconds(module: str, clock: str = "wall", engine: Engine = ENGINES[OURS]) -> float:
     """Return the seconds that ``import module`` takes in a fresh process, without the start of Python."""
     now = f"time.{CLOCKS[clock].__name__}()"
     code = f"import time; start = {now}; import {module}; print({now} - start)"
-    return float(python("-c", code).stdout)
+    return float(python(engine, "-c", code).stdout.split()[-1])
 
 
 def import_time_total(module: str) -> float:
     """Return the seconds that ``python -X importtime`` puts beside the module, its own imports included."""
-    for line in reversed(python("-X", "importtime", "-c", f"import {module}").stderr.splitlines()):
+    for line in reversed(python(ENGINES[OURS], "-X", "importtime", "-c", f"import {module}").stderr.splitlines()):
         _, cumulative, name = line.split("|")
         if name.strip() == module:
             return float(cumulative) / 1e6
     raise RuntimeError(f"python -X importtime did not list {module}.")
 
 
-def peak_memory_of_training(workload: Workload) -> float:
-    """Return the peak memory, in MB, of a fresh process that makes the workload's data and trains on them."""
-    code = f"from benchmarks.measure import train_and_print_peak as peak; peak({workload.name!r})"
-    return float(python("-c", code).stdout)
-
-
-def train_and_print_peak(name: str) -> None:
-    """Train a workload with one BLAS thread and print this process' peak memory in MB."""
-    with threadpool_limits(1):
-        Engine().prepare_fit(WORKLOADS[name])()
-    print(peak_memory())
+def peak_memory_of(workload: Workload, engine: Engine = ENGINES[OURS], threads: int = 1) -> float:
+    """Return the peak memory, in MB, of a fresh process that makes the workload's data and does its work once."""
+    with Worker(engine, threads) as worker:
+        worker.ask("load")
+        worker.ask("prepare", workload)
+        worker.ask("turn", 1)
+        return float(worker.ask("peak"))
 
 
 def peak_memory() -> float:
@@ -108,16 +101,16 @@ def peak_memory() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def inner_loop_growth(workload: Workload, engine: Engine | None = None, epochs: int = 3) -> int:
+def inner_loop_growth(workload: Workload, epochs: int = 3) -> int:
     """Return by how many bytes traced memory rises above its start, at most, while batches of a `fit` run.
 
     What `fit` makes for its first epoch, and between epochs (the order of the samples), does not count. Views
     and the numbers handed to callbacks do: some hundred bytes. (NumPy keeps freed buffers below 1 kB for
     reuse, which tracemalloc does not see again.)
     """
-    engine = engine or Engine()
+    runner = Runner(workload)
     start, growth = 0, 0
-    last = workload.steps // workload.epochs - 1
+    last = workload.batches - 1
     epoch = 0
 
     def epoch_begins(index: int, logs: Any = None) -> None:
@@ -135,14 +128,14 @@ def inner_loop_growth(workload: Workload, engine: Engine | None = None, epochs: 
         if index == last and epoch:
             growth = max(growth, tracemalloc.get_traced_memory()[1] - start)
 
-    watch = engine.callbacks.LambdaCallback(
+    watch = runner.module("callbacks").LambdaCallback(
         on_epoch_begin=epoch_begins, on_train_batch_begin=batch_begins, on_train_batch_end=batch_ends
     )
-    fit = engine.prepare_fit(workload, epochs=epochs, callbacks=[watch])
-    fit()  # imports, caches and records
+    settings: dict[str, Any] = {"epochs": epochs, "callbacks": [watch]}
+    runner.fit(**settings)  # imports, caches and records
     tracemalloc.start()
     try:
-        fit()
+        runner.fit(**settings)
     finally:
         tracemalloc.stop()
     return growth

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks import plain_c, products
-from benchmarks.engine_rnn_core import Engine
+from benchmarks.engines import plain_c, products
+from benchmarks.engines.rnn_core import Runner
 from benchmarks.measure import (
     CLOCKS,
     Job,
@@ -37,10 +37,10 @@ from benchmarks.measure import (
     import_time_total,
     inner_loop_growth,
     interleave,
-    peak_memory_of_training,
+    peak_memory_of,
     timed,
 )
-from benchmarks.workloads import W1, W3, W4, W5, W5_ALIVE, W6A, W7, Workload
+from benchmarks.workloads import W1, W3, W4, W5, W5_ALIVE, W6A, W7, Array, Workload
 
 Rounds = list[dict[str, float]]  # what every job took, round by round
 
@@ -89,7 +89,7 @@ TARGETS = (
 )
 
 
-def check_agreement(engine: Engine, epochs: int = 5) -> float:
+def check_agreement(epochs: int = 5) -> float:
     """Return by how much the losses of W1 differ from plain C's, relatively: same weights, same batches.
 
     Raises
@@ -98,31 +98,37 @@ def check_agreement(engine: Engine, epochs: int = 5) -> float:
         If it is more than float32 explains: what computes something else is not timed.
     """
     rng = np.random.default_rng(W1.seed)
+    x, y = W1.data()
     orders = np.array([rng.permutation(W1.samples) for _ in range(epochs)])
-    expected = plain_c.fit(W1.weights(), *W1.data(), epochs, orders)[1]
-    losses = np.array(engine.losses(W1, orders))
+    expected = plain_c.fit(W1.weights(), x, y, epochs, orders)[1]
+    model = Runner(W1).model
+    losses = np.array([_epoch_loss(model, x[order], y[order]) for order in orders])
     difference = float(np.max(np.abs(losses / expected - 1)))
     if not difference < 1e-4:
-        raise RuntimeError(f"{engine.name} and plain C disagree on W1's losses: {losses} and {expected}.")
+        raise RuntimeError(f"rnn_core and plain C disagree on W1's losses: {losses} and {expected}.")
     return difference
 
 
-def makers(engine: Engine, clock: str) -> dict[str, Callable[[], Job]]:
+def _epoch_loss(model: Any, x: Array, y: Array) -> float:
+    return float(model.fit(x, y, batch_size=W1.batch_size, shuffle=False, verbose=0).history["loss"][0])
+
+
+def makers(clock: str) -> dict[str, Callable[[], Job]]:
     """Return what makes each job; what is compared stands side by side."""
     table: dict[str, Callable[[], Job]] = {
         "W1 C": partial(fit_in_c, clock),
-        "W1 fit": lambda: lambda: timed(engine.prepare_fit(W1), clock=clock)(),  # with a new model every time
+        "W1 fit": lambda: lambda: timed(Runner(W1).fit, clock=clock)(),  # with a new model every time
     }
     for step in (W3, W4, W7, W5):
         table[f"{step.name} products"] = partial(products_of_a_step, step, clock)
-        table[f"{step.name} fit"] = partial(step_by_fit, engine, step, clock)
-        table[f"{step.name} train_on_batch"] = partial(step_by_train_on_batch, engine, step, clock)
+        table[f"{step.name} fit"] = partial(step_by_fit, step, clock)
+        table[f"{step.name} train_on_batch"] = partial(step_by_train_on_batch, step, clock)
     return table | {
-        "W5 alive fit": partial(step_by_fit, engine, W5_ALIVE, clock),
-        "W5 memory": lambda: partial(peak_memory_of_training, W5),
-        "W6a predict": lambda: timed(engine.prepare_predict(W6A), repeats=2000, clock=clock),
-        "W1 growth": lambda: partial(inner_loop_growth, W1, engine),
-        "W3 growth": lambda: partial(inner_loop_growth, W3, engine),
+        "W5 alive fit": partial(step_by_fit, W5_ALIVE, clock),
+        "W5 memory": lambda: partial(peak_memory_of, W5),
+        "W6a predict": lambda: timed(Runner(W6A).predict, repeats=2000, clock=clock),
+        "W1 growth": lambda: partial(inner_loop_growth, W1),
+        "W3 growth": lambda: partial(inner_loop_growth, W3),
         "import numpy": lambda: partial(import_seconds, "numpy", clock),
         "import rnn_core": lambda: partial(import_seconds, "rnn_core", clock),
         "importtime numpy": lambda: partial(import_time_total, "numpy"),
@@ -132,33 +138,37 @@ def makers(engine: Engine, clock: str) -> dict[str, Callable[[], Job]]:
 
 def fit_in_c(clock: str) -> Job:
     """Return W1's fit in plain C, as the program times it."""
-    plain_c.compile_w1()
-    weights, data = W1.weights(), W1.data()
-    return lambda: plain_c.fit(weights, *data)[0][clock]
+    runner = plain_c.Runner(W1)
+
+    def job() -> float:
+        runner.train()
+        return runner.own_seconds()[clock]
+
+    return job
 
 
 def products_of_a_step(workload: Workload, clock: str) -> Job:
     """Return the products of one training step, as often as `fit` has steps."""
-    return timed(products.prepare(workload), repeats=workload.steps, clock=clock)
+    return timed(products.Runner(workload).train, units=workload.steps, clock=clock)
 
 
-def step_by_fit(engine: Engine, workload: Workload, clock: str) -> Job:
+def step_by_fit(workload: Workload, clock: str) -> Job:
     """Return a `fit` on several batches for several epochs, the time divided by its steps."""
-    return timed(engine.prepare_fit(workload), units=workload.steps, clock=clock)
+    return timed(Runner(workload).fit, units=workload.steps, clock=clock)
 
 
-def step_by_train_on_batch(engine: Engine, workload: Workload, clock: str) -> Job:
+def step_by_train_on_batch(workload: Workload, clock: str) -> Job:
     """Return calls of `train_on_batch`, as many as `fit` has steps."""
-    train, epochs = engine.prepare_train_on_batch(workload), workload.epochs
-    return timed(train, repeats=epochs, units=workload.steps // epochs, clock=clock)
+    train = Runner(workload).train_on_batches
+    return timed(train, repeats=workload.epochs, units=workload.batches, clock=clock)
 
 
-def measure(targets: list[Target], engine: Engine, rounds: int, clock: str) -> tuple[Rounds, list[str]]:
+def measure(targets: list[Target], rounds: int, clock: str) -> tuple[Rounds, list[str]]:
     """Measure what the targets need: what every job took, and what could not be measured and why."""
     needed = {name for target in targets for name in (target.job, target.floor)}
     jobs: dict[str, Job] = {}
     missing = []
-    for name, make in makers(engine, clock).items():
+    for name, make in makers(clock).items():
         if name in needed:
             try:
                 jobs[name] = make()
@@ -200,13 +210,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.rounds < 1:
         parser.error(f"--rounds must be at least 1, got {options.rounds}")
 
-    engine = Engine()
     agreement: float | None = None
     with threadpool_limits(1):
         machine = environment()
         with suppress(plain_c.MissingCompiler):
-            agreement = check_agreement(engine)
-        rounds, notes = measure(chosen, engine, options.rounds, options.clock)
+            agreement = check_agreement()
+        rounds, notes = measure(chosen, options.rounds, options.clock)
     summaries = [target.summary(rounds) for target in chosen]
     met = all(row["met"] is not False for row in summaries)
 

@@ -5,9 +5,10 @@
    contiguous memory so that `gcc -O3` vectorises them. With one time step and h0 = 0 the recurrent product is zero
    and left out; the recurrent kernel, whose gradient is zero, goes through RMSprop like every other weight.
 
-   Use:   w1 EPOCHS own|given < data
-   Data:  float32 weights (1457), X (800 x 4), y (800); with "given", also int32 permutations (EPOCHS x 800).
-   Prints the wall time and the processor time of the fit alone, then the mean training loss of every epoch. */
+   Use:   w1 EPOCHS SAMPLES own|given < data     (SAMPLES: a multiple of 16, at most 800)
+   Data:  float32 weights (1457), X (SAMPLES x 4), y (SAMPLES); with "given", also int32 permutations (EPOCHS x SAMPLES).
+   Prints the wall time and the processor time of the fit alone, then the mean training loss of every epoch, then the
+   weights. */
 
 #include <math.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { N = 800, FEATURES = 4, UNITS = 32, HIDDEN = 8, BATCH = 16 };
+enum { MOST = 800, FEATURES = 4, UNITS = 32, HIDDEN = 8, BATCH = 16 };
 
 typedef struct {
     float kernel[FEATURES][UNITS], recurrent_kernel[UNITS][UNITS], bias[UNITS]; /* SimpleRNN */
@@ -29,7 +30,8 @@ enum { COUNT = sizeof(Weights) / sizeof(float) };
 static const float LEARNING_RATE = 1e-3f, RHO = 0.9f, EPSILON = 1e-7f;
 
 static Weights w, g, v; /* weights, gradients, RMSprop's moving mean of squared gradients */
-static float X[N][FEATURES], Y[N], X_SHUFFLED[N][FEATURES], Y_SHUFFLED[N];
+static float X[MOST][FEATURES], Y[MOST], X_SHUFFLED[MOST][FEATURES], Y_SHUFFLED[MOST];
+static int N; /* samples */
 
 /* Forward and backward of one sample: adds its gradients to g and returns its squared error. */
 static float sample(const float *restrict x, float y)
@@ -125,18 +127,19 @@ static void read_exactly(void *to, size_t bytes)
 
 int main(int argc, char **argv)
 {
-    const int epochs = argc == 3 ? atoi(argv[1]) : 0;
-    if (epochs < 1) {
-        fprintf(stderr, "use: w1 EPOCHS own|given < data\n");
+    const int epochs = argc == 4 ? atoi(argv[1]) : 0;
+    N = argc == 4 ? atoi(argv[2]) : 0;
+    if (epochs < 1 || N < BATCH || N > MOST || N % BATCH) {
+        fprintf(stderr, "use: w1 EPOCHS SAMPLES own|given < data\n");
         return 2;
     }
-    const int given = strcmp(argv[2], "given") == 0;
+    const int given = strcmp(argv[3], "given") == 0;
     int32_t *orders = malloc(sizeof(int32_t) * N * (given ? epochs : 1));
     float *losses = malloc(sizeof(float) * epochs);
     if (!orders || !losses) return 2;
     read_exactly(&w, sizeof w);
-    read_exactly(X, sizeof X);
-    read_exactly(Y, sizeof Y);
+    read_exactly(X, sizeof X[0] * N);
+    read_exactly(Y, sizeof Y[0] * N);
     if (given)
         read_exactly(orders, sizeof(int32_t) * N * epochs);
     else
@@ -149,6 +152,7 @@ int main(int argc, char **argv)
     }
     printf("%.9f %.9f\n", seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - processor);
     for (int e = 0; e < epochs; e++) printf("%.9g\n", losses[e]);
+    for (int i = 0; i < COUNT; i++) printf("%.9g\n", ((const float *)&w)[i]);
     free(orders);
     free(losses);
     return 0;

@@ -1,4 +1,4 @@
-"""W1's fit in plain C: compiles ``w1.c`` with ``gcc -O3`` and runs it."""
+"""W1's fit in plain C: compiles ``w1.c`` with ``gcc -O3`` and runs it; the program times its fit itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import BUILD
-from benchmarks.workloads import W1, Array
+from benchmarks.engines import runner
+from benchmarks.workloads import W1, Array, Workload
 
-SOURCE = Path(__file__).with_name("w1.c")
+SOURCE = Path(__file__).parent.with_name("w1.c")
+BUILD = SOURCE.parent / "build"  # git-ignored
 FLAGS = ("-O3",)  # neither -ffast-math nor -march=native: what a plain `gcc -O3` gives everyone
 
 
@@ -45,17 +46,17 @@ def compile_w1() -> Path:
 
 def fit(
     weights: list[Array], x: Array, y: Array, epochs: int = W1.epochs, orders: Array | None = None
-) -> tuple[dict[str, float], Array]:
+) -> tuple[dict[str, float], Array, list[Array]]:
     """Fit W1 in C.
 
     Parameters
     ----------
     weights : list of ndarray
         The initial weights, in Keras' order.
-    x : ndarray, shape (800, 1, 4)
-    y : ndarray, shape (800, 1)
+    x : ndarray, shape (samples, 1, 4)
+    y : ndarray, shape (samples, 1)
     epochs : int
-    orders : ndarray of int, shape (epochs, 800), optional
+    orders : ndarray of int, shape (epochs, samples), optional
         The order of the samples in every epoch; drawn by the program itself if left out.
 
     Returns
@@ -64,11 +65,40 @@ def fit(
         Wall and processor time of the fit alone, without starting the program and reading its data.
     losses : ndarray, shape (epochs,)
         Mean training loss of every epoch, as `fit` records it.
+    weights : list of ndarray
+        After the fit.
     """
     parts = [np.asarray(part, np.float32).tobytes() for part in (*weights, x, y)]
     if orders is not None:
         parts.append(np.asarray(orders, np.int32).tobytes())
-    command = [str(compile_w1()), str(epochs), "own" if orders is None else "given"]
+    command = [str(compile_w1()), str(epochs), str(len(x)), "own" if orders is None else "given"]
     printed = subprocess.run(command, input=b"".join(parts), stdout=subprocess.PIPE, check=True).stdout.split()
-    wall, processor, *losses = map(float, printed)
-    return {"wall": wall, "processor": processor}, np.array(losses)
+    wall, processor, *numbers = map(float, printed)
+    ends = np.cumsum([weight.size for weight in weights])[:-1]
+    fitted = [
+        part.reshape(weight.shape) for part, weight in zip(np.split(numbers[epochs:], ends), weights, strict=True)
+    ]
+    return {"wall": wall, "processor": processor}, np.array(numbers[:epochs]), fitted
+
+
+class Runner(runner.Runner):
+    """W1 in plain C."""
+
+    def __init__(self, workload: Workload, threads: int = 1) -> None:
+        super().__init__(workload, threads)
+        compile_w1()
+
+    def step(self) -> tuple[float, list[Array]]:
+        """A fit of one epoch on the first batch."""
+        x, y = self.first_batch()
+        _, losses, weights = fit(self.weights, x, y, 1, np.arange(len(x))[np.newaxis])
+        return float(losses[0]), weights
+
+    def train(self) -> float:
+        """The whole fit in the program."""
+        self.seconds, losses, _ = fit(self.weights, self.x, self.y, self.workload.epochs)
+        return float(losses[-1])
+
+    def own_seconds(self) -> dict[str, float]:
+        """What the program says that its fit took: starting it is no part of the work."""
+        return self.seconds

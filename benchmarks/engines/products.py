@@ -13,16 +13,16 @@ with d_t the gradient of the loss by the pre-activation of step t. Every product
 before, by a bound ``a.dot(b, out)``, reads what the one before it wrote, and finds U' copied to a contiguous
 matrix: as few and as fast as an honest backpropagation through time can have them.
 
-``python -m benchmarks.products`` lists the products of every training step.
+``python -m benchmarks.engines.products`` lists the products of every training step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.engines import runner
 from benchmarks.workloads import W3, W4, W5, W7, Array, Workload
 
 
@@ -73,15 +73,20 @@ def noise(shape: tuple[int, ...]) -> Array:
     return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
-def prepare(workload: Workload) -> Callable[[], None]:
-    """Return a function that computes all products of one training step."""
-    calls = [(product.left.dot, product.right, product.out) for product in training_step(workload)]
+class Runner(runner.Runner):
+    """The products of one workload's training steps."""
 
-    def run() -> None:
-        for dot, right, out in calls:
-            dot(right, out)
+    computes = False
 
-    return run
+    def __init__(self, workload: Workload, threads: int = 1) -> None:
+        super().__init__(workload, threads)
+        self.calls = [(product.left.dot, product.right, product.out) for product in training_step(workload)]
+
+    def train(self) -> None:
+        """Compute them as often as a fit has steps."""
+        for _ in range(self.workload.steps):
+            for dot, right, out in self.calls:
+                dot(right, out)
 
 
 def main() -> None:
