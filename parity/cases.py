@@ -18,20 +18,28 @@ What is Keras' own fault, and so never drawn:
 - unroll, go_backwards and zero_output_for_mask together: TensorFlow takes the mask unreversed.
 - celu of exactly 0: TensorFlow's derivative there is 2, not 1. So celu has a bias that nothing sets to 0.
 - elu, selu of values near 0: TensorFlow's exp(x) - 1 is off by up to 140 eps at 0.001. So they have a bias too.
+- unroll with zero_output_for_mask on JAX, where it is ignored, and with go_backwards on torch, where it fails.
+- hard_sigmoid and celu on torch, where their constants are float32 numbers.
 - tanh_shrink: its derivative tanh(x)**2 is 1 - (1 - tanh(x)**2) in Keras, without correct digits for a small x.
 
-What is nobody's: softmax, log_softmax and CosineSimilarity of one unit are constant. Their gradient is 0, and what
-either engine has in its place is rounding alone.
+What is nobody's: a gradient that is 0 in exact arithmetic. What either engine has in its place is rounding alone.
+
+- softmax, log_softmax and CosineSimilarity of one unit are constant.
+- CosineSimilarity where one output is not 0, or where all outputs are multiples of one vector, as without a bias
+  behind one unit: the direction is constant. So its last layer has a bias, and an activation that is seldom 0.
+- L1 as activity_regularizer of softmax: the sum is 1. With all targets ignored nothing else is left.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.checking import STAGES
 from rnn_core.activations import OBJECTS
 from rnn_core.models import Sequential
 
@@ -68,7 +76,7 @@ _LOSSES: list[tuple[str, list[Config], list[str], str]] = [  # arguments, activa
     ("MeanSquaredLogarithmicError", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
     ("Huber", [{}, {"delta": 0.3}], [_ANY], "real"),
     ("LogCosh", [{}], [_ANY], "real"),
-    ("CosineSimilarity", [{}], [_ANY], "real"),
+    ("CosineSimilarity", [{}], ["linear", "tanh", "sigmoid", "softplus"], "real"),
     ("Poisson", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
     ("KLDivergence", [{}], ["softmax", "sigmoid"], "distribution"),
     ("BinaryCrossentropy", [{}, {"label_smoothing": 0.1}], ["sigmoid"], "binary"),
@@ -161,11 +169,11 @@ class Case(NamedTuple):
         """Return the fields."""
         return self._asdict()
 
-    def script(self) -> str:
-        """Return a Python script that builds the case, checks it and prints the report."""
-        check = "print(check(model, x, y, sample_weight, mask, initial_state, dtypes=DTYPES))"
+    def script(self, dtypes: Sequence[str] = ("float64", "float32"), draws: int = STAGES[-1]) -> str:
+        """Return a Python script that builds the case, checks it as told and prints the report."""
+        check = "print(check(model, x, y, sample_weight, mask, initial_state, dtypes=DTYPES, draws=DRAWS))"
         imports = "import numpy as np\n\nfrom parity.checking import check\nfrom rnn_core import Sequential, layers\n\n"
-        return f'{imports}DTYPES = ["float64", "float32"]\n\n{self._body()}\n{check}\n'
+        return f"{imports}DTYPES, DRAWS = {list(dtypes)}, {draws}\n\n{self._body()}\n{check}\n"
 
     def build(self) -> tuple[Sequential, dict[str, Any]]:
         """Return the model and the data for :func:`parity.check`, by the names of its arguments."""
@@ -205,8 +213,8 @@ class Case(NamedTuple):
         return "\n".join(lines)
 
 
-def draw(seed: int) -> Case:
-    """Return the case of a seed; the same seed always gives the same case.
+def draw(seed: int, backend: str = "tensorflow") -> Case:
+    """Return the case of a seed; the same seed always gives the same case, but for what a backend gets wrong.
 
     Examples
     --------
@@ -226,7 +234,9 @@ def draw(seed: int) -> Case:
         stack.append(_simple_rnn(r, sequences or i < recurrent - 1))
     stack += [_any_layer(r, 3 if sequences else 2)] if r.random() < 0.4 else []
     stack.append(_last(r, r.choice(activations), fewest_units("", f"losses.{loss}", targets)))
-    stack = [(name, {"name": f"layer_{i}", **given}) for i, (name, given) in enumerate(stack)]
+    if loss == "CosineSimilarity":
+        stack[-1] = _with_bias(stack[-1])
+    stack = [(name, {"name": f"layer_{i}", **_without_faults(given, backend)}) for i, (name, given) in enumerate(stack)]
     names = [given["name"] for name, given in stack if name == "SimpleRNN"]
     states = [name for name in names if r.random() < 0.6] if r.random() < 0.3 else []
     stateful = any(given.get("stateful") for _, given in stack)
@@ -296,12 +306,31 @@ def _dense(r: random.Random, units: int, activation: Any) -> Named:
     return "Dense", _sound({**given, **_weights(r, "kernel", "bias")})
 
 
+def _without_faults(given: Config, backend: str) -> Config:
+    """Return arguments of a layer without what Keras gets wrong on JAX or torch only."""
+    other = {"jax": "zero_output_for_mask", "torch": "go_backwards"}.get(backend, "")
+    if given.get("unroll") and given.get(other):
+        given = {name: value for name, value in given.items() if name != "unroll"}
+    if backend == "torch" and any(_is(name, given.get("activation")) for name in ("hard_sigmoid", "celu")):
+        given = {**given, "activation": "tanh"}
+    return given
+
+
 def _sound(given: Config) -> Config:
     """Return arguments of a layer without what Keras gets wrong, and what is constant."""
     activation = given.get("activation")
     if any(_is(name, activation) for name in ("celu", "elu", "selu")):
-        given = {name: value for name, value in given.items() if name not in ("use_bias", "bias_constraint")}
+        _, given = _with_bias(("", given))
+    penalty = given.get("activity_regularizer")
+    if activation == "softmax" and penalty and penalty["class_name"] == "L1":
+        given = {name: value for name, value in given.items() if name != "activity_regularizer"}
     return {**given, "units": max(given["units"], fewest_units(activation))}
+
+
+def _with_bias(layer: Named) -> Named:
+    """Return a layer with a bias that nothing sets to 0."""
+    name, given = layer
+    return name, {option: value for option, value in given.items() if option not in ("use_bias", "bias_constraint")}
 
 
 def _is(name: str, activation: Any) -> bool:

@@ -33,21 +33,26 @@ class Failure(NamedTuple):
     Attributes
     ----------
     case : Case
-        As it was drawn; ``draw(case.seed)`` gives it again.
+        As it was drawn; ``draw(case.seed)`` gives it again (on JAX and torch with the backend's name).
     shrunk : Case
         The smallest one found that fails in the same way.
     what : str
         How `shrunk` fails: the report's sentence, or the error.
+    dtypes, draws
+        As it was checked; without `dtypes`, in those of the case (see :func:`dtypes_of`).
     """
 
     case: Case
     shrunk: Case
     what: str
+    dtypes: Sequence[str] | None
+    draws: int
 
     def script(self) -> str:
         """Return Python that reproduces it."""
         said = "\n".join(f"# {line}" for line in self.what.splitlines())
-        return f"# Case of seed {self.case.seed}, made smaller.\n{said}\n{self.shrunk.script()}"
+        script = self.shrunk.script(self.dtypes or dtypes_of(self.shrunk), self.draws)
+        return f"# Case of seed {self.case.seed}, made smaller.\n{said}\n{script}"
 
     def to_dict(self) -> Config:
         """Return the failure as JSON takes it."""
@@ -98,7 +103,7 @@ class FuzzResult:
 def fuzz(
     cases: int = 100,
     seed: int = 0,
-    dtypes: Sequence[str] = ("float64",),
+    dtypes: Sequence[str] | None = None,
     draws: int = DRAWS,
     shrinking: bool = True,
     progress: Progress | None = None,
@@ -109,8 +114,11 @@ def fuzz(
     ----------
     cases, seed : int
         Case k is ``draw(seed + k)``, so a failure of seed s is found again by ``fuzz(1, s)``.
-    dtypes, draws
-        As for :func:`parity.check`. float64 finds any fault but one of float32, in half the time.
+    dtypes : sequence of {"float64", "float32"}, optional
+        As for :func:`parity.check`. Default: float64, which finds any fault but one of float32 in half the time, and
+        for cases that are built in float32 both.
+    draws : int
+        As for :func:`parity.check`.
     shrinking : bool
         Whether failing cases are made smaller.
     progress : callable, optional
@@ -133,10 +141,11 @@ def fuzz(
         return fault_of(case, dtypes, draws)
 
     for done in range(cases):
-        case = draw(seed + done)
+        case = draw(seed + done, keras.backend.backend())
         what = fault(case)
         if what:
-            failures.append(Failure(case, *(shrink(case, what, fault) if shrinking else (case, what))))
+            smallest = shrink(case, what, fault) if shrinking else (case, what)
+            failures.append(Failure(case, *smallest, dtypes, draws))
         if done % FORGET == FORGET - 1:
             keras.utils.clear_session()
         if progress is not None:
@@ -144,11 +153,16 @@ def fuzz(
     return FuzzResult(seed, cases, failures, time.perf_counter() - start)
 
 
-def fault_of(case: Case, dtypes: Sequence[str] = ("float64",), draws: int = DRAWS) -> str:
+def dtypes_of(case: Case) -> tuple[str, ...]:
+    """Return in which dtypes a case is checked."""
+    return ("float64",) if case.dtype == "float64" else ("float64", "float32")
+
+
+def fault_of(case: Case, dtypes: Sequence[str] | None = None, draws: int = DRAWS) -> str:
     """Return how a case fails in a sentence, "" if it holds."""
     try:
         model, data = case.build()
-        report = check(model, **data, dtypes=dtypes, draws=draws)
+        report = check(model, **data, dtypes=dtypes or dtypes_of(case), draws=draws)
     except Exception as error:  # whatever it is, it is a finding
         return f"{type(error).__name__}: {error}"
     return "" if report.holds else report.summary.partition(": ")[2]

@@ -158,8 +158,8 @@ class KerasSide:
     A stateful layer starts from the state that it has; only `step` moves it on. For models under a
     ``tf.distribute`` strategy use Keras' own methods.
 
-    float64 is float64 on TensorFlow only. On JAX and torch Keras rounds to float32 in ``tanh``, ``matmul`` and
-    others (``keras/src/backend/common/dtypes.py``), and on JAX a SimpleRNN with tanh fails.
+    On JAX and torch Keras rounds float64 to float32 in ``tanh``, ``matmul`` and others, and on JAX a SimpleRNN with
+    tanh then fails. All questions are therefore asked within :func:`parity.floatx`, where float64 is float64.
     """
 
     def __init__(self, model: Any, compiled: bool = False) -> None:
@@ -213,37 +213,45 @@ class KerasSide:
 
     def gradients(self, x: Any, y: Any, **options: Unpack[Options]) -> Gradients:
         """Return the loss of one batch and its gradients."""
-        self._require_loss()
-        leaves, data, training = self._tensors(x, y, options)
-        with floatx(self.dtype):
-            loss, gradients, _ = self._ask(self._differentiate, leaves, data, training)
-        return Gradients(
-            float(to_numpy(loss)),
-            {name: to_numpy(gradients["weights"][name]) for name in self.variables},
-            to_numpy(gradients["x"]),
-            {name: to_numpy(gradients["initial_states"][name]) for name in leaves["initial_states"]},
-        )
+        return self._gradients_and_states(x, y, options)[0]
 
     def step(self, x: Any, y: Any, **options: Unpack[Options]) -> Step:
         """Take one training step, with ``training=True`` unless told otherwise.
 
         It is a step within ``fit``: averaged weights (use_ema) replace the weights only at the end of that.
         """
-        self._require_loss()
         options = {"training": True, **options}
+        return self.gradients_and_step(x, y, **options)[1]
+
+    def gradients_and_step(self, x: Any, y: Any, **options: Unpack[Options]) -> tuple[Gradients, Step]:
+        """Return what :meth:`gradients` returns, and take the step that these gradients make."""
         model = self.model
-        leaves, data, training = self._tensors(x, y, options)
+        gradients, states = self._gradients_and_states(x, y, options)
         with floatx(self.dtype):
             if not model.optimizer.built:
                 model.optimizer.build(model.trainable_variables)
-            loss, gradients, (_, _, states) = self._ask(self._differentiate, leaves, data, training)
             names = {id(v): name for name, v in self.variables.items()}
-            self._apply([gradients["weights"][names[id(v)]] for v in model.trainable_variables])
+            convert = self.keras.ops.convert_to_tensor
+            self._apply([convert(gradients.weights[names[id(v)]]) for v in model.trainable_variables])
             for name, state in states.items():
                 self._stateful[name].assign(state)
             rate = float(to_numpy(model.optimizer.learning_rate))
         iterations = int(to_numpy(model.optimizer.iterations))
-        return Step(float(to_numpy(loss)), self.weights(), self.slots(), iterations, rate)
+        return gradients, Step(gradients.loss, self.weights(), self.slots(), iterations, rate)
+
+    def _gradients_and_states(self, x: Any, y: Any, options: Options) -> tuple[Gradients, dict[str, Any]]:
+        """Return loss and gradients, and the states after the batch."""
+        self._require_loss()
+        leaves, data, training = self._tensors(x, y, options)
+        with floatx(self.dtype):
+            loss, gradients, (_, _, states) = self._ask(self._differentiate, leaves, data, training)
+        found = Gradients(
+            float(to_numpy(loss)),
+            {name: to_numpy(gradients["weights"][name]) for name in self.variables},
+            to_numpy(gradients["x"]),
+            {name: to_numpy(gradients["initial_states"][name]) for name in leaves["initial_states"]},
+        )
+        return found, states
 
     # On its way in.
 

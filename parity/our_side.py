@@ -121,6 +121,10 @@ class OurSide:
         optimizer = self.model.optimizer
         return StepResult(loss, self.weights(), self.slots(), optimizer.iterations, optimizer.learning_rate)
 
+    def gradients_and_step(self, x: Any, y: Any, **options: Unpack[Options]) -> tuple[Gradients, StepResult]:
+        """Return what :meth:`gradients` returns, and then take the engine's own step, which computes them itself."""
+        return self.gradients(x, y, **options), self.step(x, y, **options)
+
     # Within.
 
     def _step(self, x: Any, y: Any, options: Options) -> tuple[training.Step, tuple[Array, Array, Array | None]]:

@@ -34,6 +34,7 @@ __all__ = [
     "config",
     "constraints",
     "initializers",
+    "inspection",
     "layers",
     "losses",
     "metrics",
@@ -47,6 +48,7 @@ __all__ = [
 
 _ON_DEMAND = (
     "callbacks",
+    "inspection",
     "losses",
     "metrics",
     "optimizers",

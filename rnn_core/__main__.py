@@ -1,4 +1,4 @@
-"""The command line: ``rnn-core tutorial``, also ``python -m rnn_core tutorial``.
+"""The command line: ``rnn-core tutorial``, ``forecast``, ``inspect``, ``worksheet``; also ``python -m rnn_core``.
 
 Every command adds its own parser, checks its arguments before any work starts, and runs. Bad arguments: one line
 and exit status 2. What else goes wrong with a file: one line and status 1.
@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"rnn-core {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_tutorial(commands)
+    _add_forecast(commands)
+    _add_inspect(commands)
+    _add_worksheet(commands)
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):
         parser.print_help()
@@ -89,13 +92,7 @@ def _run_tutorial(parser: Parser, options: argparse.Namespace) -> None:
 
     if options.seed + options.seeds > 2**32:
         parser.error(f"argument --seeds: seeds go up to 2**32 - 1, {options.seeds} from {options.seed} on go beyond")
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=options.output):
-            pass
-    except OSError as error:
-        reason = "not a folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
-        parser.error(f"argument --output: cannot write to {options.output}: {reason}")
+    _check_folder(parser, "--output", options.output)
     settings = {
         name: getattr(options, name)
         for name in ("seed", "epochs", "batch_size", "step", "layout", "dtype", "output", "verbose")
@@ -104,6 +101,144 @@ def _run_tutorial(parser: Parser, options: argparse.Namespace) -> None:
         run(**settings)
     else:
         run_seeds(options.seeds, **settings)
+
+
+def _add_forecast(commands: argparse._SubParsersAction[Parser]) -> None:
+    from rnn_core.series.contest import NETWORKS
+
+    parser = commands.add_parser(
+        "forecast",
+        help="networks against baselines on a table of your own, or on the sunspots",
+        description="Train networks on the first rows of a CSV file and judge them on later ones, beside a linear "
+        "autoregression and simple baselines: one row ahead and in closed loop, with intervals and pictures. "
+        "'rnn-core forecast sunspots' does it on the yearly sunspot numbers, split as in the literature.",
+    )
+    add = parser.add_argument
+    count = functools.partial(parser.add_argument, metavar="N", type=_whole_number(1))
+    names = functools.partial(parser.add_argument, metavar="A,B", type=lambda text: text.split(","))
+    add("file", metavar="FILE.csv", help="a CSV file whose first line names its columns, or the word 'sunspots'")
+    add("--target", metavar="COLUMN", help="what to forecast")
+    names("--inputs", default=[], help="other columns to read, as they were up to the row before")
+    add("--index", metavar="COLUMN", help="labels the rows, evenly spaced: by default the first column if it holds "
+        "dates or numbers in equal steps; 'none' to count rows")  # fmt: skip
+    count("--step", help="rows that each predictor looks back (default 12)")
+    count("--lags", help="values of the target in each row that the NARX network reads (default: as --step)")
+    count("--horizon", help="rows to go ahead in closed loop (default 12, or what the data allow)")
+    count("--period", help="rows in a season, for one more baseline")
+    add("--sqrt", action="store_true", help="the networks read square roots, which suit counts (for the sunspots: on)")
+    add("--train-until", metavar="LABEL", help="the last row to train on (default: the one before the first test)")
+    add("--test", metavar="SPAN", action="append", help="a part to test on: 0.2 for the last fifth (default), or "
+        "1921-1955, or 2024-01-01..2024-03-31; may be given several times")  # fmt: skip
+    names("--models", help=f"which networks, of {','.join(NETWORKS)} (default: all)")
+    count("--seeds", help="networks of each kind, one a seed (default 3; for the sunspots 10)")
+    add("--out", type=Path, metavar="FOLDER", default=Path("forecast_output"), help="where pictures and forecast.csv "
+        "go (default forecast_output)")  # fmt: skip
+    add("--json", action="store_true", help="print all numbers as JSON, and nothing else, to standard output")
+    parser.set_defaults(run=functools.partial(_run_forecast, parser))
+
+
+def _run_forecast(parser: Parser, options: argparse.Namespace) -> None:
+    from rnn_core.forecast_command import prepare, run
+
+    settings = {name: value for name, value in vars(options).items() if name not in ("run", "out", "json")}
+    _check_folder(parser, "--out", options.out)
+    try:
+        task = prepare(**{**settings, "test": options.test or ()})
+    except OSError as error:
+        parser.error(f"{options.file}: {error.strerror}")
+    except ValueError as error:
+        parser.error(" ".join(str(error).split()))
+    run(task, options.out, options.json)
+
+
+def _add_inspect(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="a model from inside, in one HTML file",
+        description="Write one HTML file that shows a model from inside: findings, one pass forwards and backwards, "
+        "how far gradients reach, every weight. 'rnn-core inspect tutorial' trains the tutorial's network and also "
+        "answers what its readers ask; 'rnn-core inspect script.py:model --data x.npy --targets y.npy' takes a model "
+        "of your own. The script is run, as an import would run it.",
+    )
+    add = parser.add_argument
+    count = functools.partial(parser.add_argument, metavar="N")
+    add("model", metavar="MODEL", help="'tutorial', or script.py:name or module:name of a model, of (model, x, y), or "
+        "of a function that returns one of these")  # fmt: skip
+    add("--data", type=Path, metavar="X.npy", help="what the model reads")
+    add("--targets", type=Path, metavar="Y.npy", help="what it should predict")
+    count(
+        "--seed", type=_whole_number(0, 2**32 - 1), help="the tutorial: fixes all that chance has a part in (default 0)"
+    )
+    count("--seeds", type=_whole_number(2), help="the tutorial: networks of each kind (default 10)")
+    count("--epochs", type=_whole_number(1), help="the tutorial: passes over the train part (default 100)")
+    add("--out", type=Path, metavar="FILE.html", default=Path("report.html"), help="where the report goes "
+        "(default report.html)")  # fmt: skip
+    parser.set_defaults(run=functools.partial(_run_inspect, parser))
+
+
+def _run_inspect(parser: Parser, options: argparse.Namespace) -> None:
+    from rnn_core.inspect_command import UsageError, inspect_model, inspect_tutorial
+
+    if options.out.suffix.lower() not in (".html", ".htm"):
+        parser.error(f"argument --out: expected a file that ends in .html, got {str(options.out)!r}")
+    if options.out.is_dir():
+        parser.error(f"argument --out: {options.out} is a folder")
+    for_tutorial = {"--seed": options.seed, "--seeds": options.seeds, "--epochs": options.epochs}
+    for_models = {"--data": options.data, "--targets": options.targets}
+    tutorial = options.model == "tutorial"
+    for name, value in (for_models if tutorial else for_tutorial).items():
+        if value is not None:
+            parser.error(f"argument {name}: not for {'the tutorial' if tutorial else 'a model of your own'}")
+    seed, seeds = options.seed or 0, options.seeds or 10
+    if seed + seeds > 2**32:
+        parser.error(f"argument --seeds: seeds go up to 2**32 - 1, {seeds} from {seed} on go beyond")
+    _check_folder(parser, "--out", options.out.parent)
+    if tutorial:
+        inspect_tutorial(seed, seeds, options.epochs or 100, options.out)
+        return
+    try:
+        inspect_model(options.model, options.data, options.targets, options.out)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except UsageError as error:
+        parser.error(" ".join(str(error).split()))
+
+
+def _add_worksheet(commands: argparse._SubParsersAction[Parser]) -> None:
+    from rnn_core.inspection.worksheet import ACTIVATIONS, MOST_STEPS, MOST_UNITS
+
+    parser = commands.add_parser(
+        "worksheet",
+        help="a small network to be computed by hand, with its answers",
+        description="Write two pages to print: a small recurrent network with round numbers, forwards and backwards "
+        "through time with blanks to fill in, and the answers.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    number = functools.partial(parser.add_argument, metavar="N")
+    number("--seed", type=_whole_number(0, 2**32 - 1), default=0, help="another seed, another sheet")
+    number("--units", type=_whole_number(1, MOST_UNITS), default=2, help="hidden units")
+    number("--steps", type=_whole_number(2, MOST_STEPS), default=3, help="time steps")
+    parser.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden units")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", default=Path("."), help="where the pages go")
+    parser.set_defaults(run=functools.partial(_run_worksheet, parser))
+
+
+def _run_worksheet(parser: Parser, options: argparse.Namespace) -> None:
+    from rnn_core.inspect_command import write_worksheet
+
+    _check_folder(parser, "--out", options.out)
+    write_worksheet(options.seed, options.units, options.steps, options.activation, options.out)
+
+
+def _check_folder(parser: Parser, argument: str, folder: Path) -> None:
+    """Make the folder, and refuse one that cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = "not a folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
+        parser.error(f"argument {argument}: cannot write to {folder}: {reason}")
 
 
 def _whole_number(smallest: int, largest: int | None = None) -> Callable[[str], int]:

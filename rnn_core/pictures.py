@@ -6,6 +6,8 @@ marker.
 
 from __future__ import annotations
 
+import functools
+import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -139,12 +141,25 @@ def seeds(numbers: Sequence[int], columns: Mapping[str, Sequence[float]]) -> Fig
 
 def new_figure(title: str, rows: int) -> tuple[Figure, list[Axes]]:
     """Return a figure and its panels, one under the other."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 1 + 3 * rows), layout="constrained")
+    figure = blank_figure(9, 1 + 3 * rows, layout="constrained")
     panels = list(figure.subplots(rows, squeeze=False)[:, 0])
     panels[0].set_title(title, loc="left", fontsize=13)
     return figure, panels
+
+
+def blank_figure(width: float, height: float, **settings: Any) -> Figure:
+    """Return a figure of so many inches that no window belongs to, and that notebooks show all the same."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), **settings)
+    vars(figure)["_repr_png_"] = functools.partial(_as_png, figure)  # what IPython asks for
+    return figure
+
+
+def _as_png(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=100)
+    return stream.getvalue()
 
 
 def _mark_split(axes: Axes, split: int, samples: int) -> None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import random as python_random
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from rnn_core.config import standardize_dtype
 
 _lock = threading.Lock()
 _seeds: np.random.Generator | None = None  # made when first asked: numpy.random is a sixth of NumPy's import
+_own = threading.local()  # a thread's own seeds, within `seeded`
 
 Shape = Sequence[int]
 
@@ -59,9 +61,35 @@ def set_random_seed(seed: int) -> None:
         _seeds = np.random.default_rng(int(seed))
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from a seed of one's own within this block and thread; all else draws on as if it had not been.
+
+    Examples
+    --------
+    >>> set_random_seed(7); first, second = next_seed(), next_seed()
+    >>> set_random_seed(7); first == next_seed()
+    True
+    >>> with seeded(7):
+    ...     next_seed() == first
+    True
+    >>> next_seed() == second
+    True
+    """
+    outside = getattr(_own, "seeds", None)
+    _own.seeds = np.random.default_rng(seed)
+    try:
+        yield
+    finally:
+        _own.seeds = outside
+
+
 def next_seed() -> int:
     """Draw a fresh seed, for an object that was given none."""
     global _seeds
+    own: np.random.Generator | None = getattr(_own, "seeds", None)
+    if own is not None:
+        return int(own.integers(2**31))
     with _lock:
         if _seeds is None:
             _seeds = np.random.default_rng()

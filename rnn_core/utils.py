@@ -12,7 +12,75 @@ from rnn_core.data import as_floats, as_numeric
 from rnn_core.naming import clear_session
 from rnn_core.random import set_random_seed
 
-__all__ = ["clear_session", "set_random_seed", "to_categorical"]
+__all__ = ["clear_session", "plot_model", "set_random_seed", "to_categorical"]
+
+
+def plot_model(
+    model: Any,
+    to_file: Any = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+) -> Any:
+    """Write the picture of a model: its layers as boxes, and arrows between them. Graphviz is not needed.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+    to_file : path
+        Ends in .png, .svg or .pdf.
+    show_shapes : bool
+        Also shows how many parameters each layer has.
+    show_dtype, show_layer_names, show_layer_activations, show_trainable : bool
+        What else the boxes tell.
+    rankdir : {"TB", "LR"}
+        From top to bottom, or from left to right.
+    expand_nested : bool
+        Only False.
+    dpi : int
+        Dots per inch of a .png.
+    splines : str
+        Only Keras' default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Which shows itself in a notebook.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a model that is not built, and for what is not supported.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from rnn_core.tutorial import build_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     figure = plot_model(build_model(1, 4), f"{folder}/model.svg", show_shapes=True)
+    """
+    from rnn_core.inspection.graph_picture import plot_model as draw
+
+    return draw(
+        model,
+        to_file,
+        show_shapes,
+        show_dtype,
+        show_layer_names,
+        rankdir,
+        expand_nested,
+        dpi,
+        show_layer_activations,
+        show_trainable,
+        splines,
+    )
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32]:

@@ -6,6 +6,9 @@
     spectrum          eigenvalues and singular values of a recurrent kernel
     diagnose          what is wrong or worth knowing, in plain words
     check_gradients   every gradient against central differences in float64
+    report            all of it in one HTML file
+    worksheet         a small network to be computed by hand, with its answers
+    pictures          all of it drawn (``from rnn_core.inspection import pictures``)
 
 Each works on a copy: a model that is looked at is not changed.
 
@@ -30,7 +33,9 @@ from rnn_core.inspection.diagnosis import diagnose
 from rnn_core.inspection.findings import Finding, Findings
 from rnn_core.inspection.gradient_check import Difference, GradientReport, check_gradients
 from rnn_core.inspection.layer_traces import ActivatedTrace, ActivationTrace, DenseTrace, LayerTrace, SimpleRNNTrace
+from rnn_core.inspection.report import report
 from rnn_core.inspection.tracing import Trace, trace
+from rnn_core.inspection.worksheet import Worksheet, worksheet
 
 __all__ = [
     "BPTT",
@@ -46,10 +51,13 @@ __all__ = [
     "SimpleRNNTrace",
     "Spectrum",
     "Trace",
+    "Worksheet",
     "bptt",
     "check_gradients",
     "credit",
     "diagnose",
+    "report",
     "spectrum",
     "trace",
+    "worksheet",
 ]

@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-from parity.backend import to_numpy
+from parity.backend import require_keras, to_numpy
 from parity.checking import check
 from parity.convert import to_keras
 from parity.report import Line, Report
@@ -19,6 +19,7 @@ from rnn_core.layers import Dense, Dropout, Input, Masking, SimpleRNN
 from rnn_core.models import Sequential
 from rnn_core.tutorial import Tutorial
 
+BACKEND = require_keras().backend.backend()
 BATCH, TIMESTEPS, FEATURES = 4, 5, 3
 
 
@@ -179,12 +180,63 @@ def test_a_fault_that_conversion_would_lose_is_found():
     assert (report.first_bad.label, report.first_bad.dtype) == ("output of middle", "float32")
 
 
-def test_gelu_holds_although_keras_rounds_its_constants():
-    model = Sequential([Input((3,)), Dense(4, "gelu"), Dense(1)])
+ROUNDED = ["gelu", activations.Gelu(approximate=True), "leaky_relu", activations.LeakyRelu(0.3)]
+
+
+def rounded_model(activation) -> Sequential:
+    model = Sequential([Input((3,)), Dense(3, "tanh", name="before"), Dense(4, activation, name="rounded"), Dense(1)])
+    model.vector[...] = random(model.vector.size, seed=2)
     model.compile("sgd", "log_cosh")
-    report = check(model, random(8, 3), random(8, 1))
+    return model
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras keeps the digits of its constants")
+@pytest.mark.parametrize("activation", ROUNDED, ids=repr)
+def test_nothing_is_loosened_where_keras_rounds_its_constants(activation, monkeypatch):
+    model = rounded_model(activation)
+    report = check(model, random(8, 3), random(8, 1), dtypes=["float64"])
     assert report.holds, str(report)
-    assert {line.rule for line in report.lines if line.dtype == "float64"} == {"as float32: Keras' constants of gelu"}
+    assert max(line.limit for line in report.lines) < 1000
+    assert any("in float32 only: in float64 ours was given the same" in note for note in report.notes)
+    assert type(model.layers[1].activation) is type(activations.get(activation))
+    assert model.loss == "log_cosh" or type(model.loss).__module__.startswith("rnn_core")
+    forward = Dense.forward
+
+    def off(self, r, x, training=False):
+        y = forward(self, r, x, training)
+        y *= 1 + 1e-12 * (self.name == "before")
+        return y
+
+    monkeypatch.setattr(Dense, "forward", off)
+    report = check(model, random(8, 3), random(8, 1), dtypes=["float64"], draws=2)
+    assert report.first_bad is not None
+    assert report.first_bad.label == "output of before"
+    assert report.first_bad.limit < 32
+
+
+def test_a_fault_of_float32_does_not_widen_float64(monkeypatch):
+    """Both at once: 1e-12 in all precisions, and far more in float32 alone."""
+    forward = Dense.forward
+
+    def off(self, r, x, training=False):
+        y = forward(self, r, x, training)
+        if self.name == "middle":
+            y *= 1.01 if y.dtype == np.float32 else 1 + 1e-12
+        return y
+
+    monkeypatch.setattr(Dense, "forward", off)
+    report = check(stack(), X, Y, draws=0)
+    assert {"float64", "float32"} == {line.dtype for line in report.bad if line.label == "output of middle"}
+
+
+def test_what_overflows_is_noted_and_not_forgiven():
+    """exp(800) is infinite on both sides; the layer before it is judged as ever."""
+    model = Sequential([Input((3,)), Dense(3, name="before"), Dense(2, "exponential", name="exp")])
+    model.vector[...] = 20
+    report = check(model, np.ones((4, 3)), draws=0)
+    assert report.holds, str(report)
+    assert "1 of 2 quantities have values in Keras' float64 that are not finite" in str(report.notes)
+    assert all(np.isfinite(line.limit) for line in report.lines)
 
 
 def test_a_wrong_derivative_here_is_found_in_the_right_layer(monkeypatch):

@@ -12,8 +12,8 @@ import pytest
 
 from parity import checking as check_module
 from parity.cases import LARGEST, Case, draw
-from parity.fuzz import fault_of, fuzz, shrink
-from rnn_core.layers import SimpleRNN
+from parity.fuzz import dtypes_of, fault_of, fuzz, shrink
+from rnn_core.layers import Dense, SimpleRNN
 from rnn_core.optimizers import RMSprop
 
 SOME = [draw(seed) for seed in range(400)]
@@ -77,6 +77,34 @@ def test_what_is_keras_own_fault_is_not_drawn():
             if name == "SimpleRNN":
                 assert "activity_regularizer" not in given
                 assert not {"unroll", "go_backwards", "zero_output_for_mask"} <= set(given)
+
+
+def test_what_a_backend_gets_wrong_is_not_drawn_on_it():
+    drawn = {backend: [draw(seed, backend) for seed in range(400)] for backend in ("tensorflow", "jax", "torch")}
+    wrong = {"jax": {"unroll", "zero_output_for_mask"}, "torch": {"unroll", "go_backwards"}}
+    for backend, pair in wrong.items():
+        for case in drawn[backend]:
+            assert not any(pair <= set(given) for _, given in case.layers)
+        assert any(pair <= set(given) for case in drawn["tensorflow"] for _, given in case.layers)
+        assert any(case == other for case, other in zip(drawn[backend], drawn["tensorflow"], strict=True))
+    for name in ("hard_sigmoid", "celu"):
+        assert f"'{name}'" not in str(drawn["torch"])
+        assert f"'{name}'" in str(drawn["tensorflow"])
+
+
+def test_a_case_is_checked_in_its_own_dtype_too(monkeypatch):
+    right = Dense.forward
+
+    def rounded(self, r, x, training=False):
+        y = right(self, r, x, training)
+        if y.dtype == np.float32:
+            y[...] = y.astype(np.float16)
+        return y
+
+    monkeypatch.setattr(Dense, "forward", rounded)
+    for case in (next(c for c in SOME if c.dtype == dtype) for dtype in ("float64", "float32")):
+        assert dtypes_of(case) == (("float64",) if case.dtype == "float64" else ("float64", "float32"))
+        assert ("float32" in fault_of(case, draws=0)) is (case.dtype == "float32")
 
 
 def test_the_script_reproduces_the_case(capsys):

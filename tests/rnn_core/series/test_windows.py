@@ -98,7 +98,7 @@ def test_padding_is_the_tutorials(step, more, start):
 @given(cases(), st.floats(0.2, 0.5), st.floats(0.55, 0.8))
 def test_parts_share_no_target_and_look_only_back(case, first, second):
     table, settings_ = case
-    windows = Windows(np.tile(table, (10, 1)), **settings_)
+    windows = Windows(np.tile(table, (40, 1)), **settings_)  # long enough that no part is empty
     parts = windows.split(first, second)
     rows = [set(part.positions.ravel().tolist()) for part in parts]
     assert not rows[0] & rows[1]

@@ -1,0 +1,276 @@
+"""The model as a graph: a card for each layer, with its shapes and parameters, and arrows between them.
+
+Drawn by matplotlib alone. One unit of the axes is one point, so text and boxes fit each other in every size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnn_core.checks import one_of, positive_int
+from rnn_core.inspection.graph_picture_layout import Description, Node, arrange, describe
+from rnn_core.layers.base import shape_text
+from rnn_core.models import Model
+from rnn_core.pictures import BLACK, blank_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Point = tuple[float, float]
+
+SIZE = 10.0
+"""Of the text, in points."""
+
+GAP, MARGIN, PADDING, LINE = 30.0, 12.0, 9.0, 1.5 * SIZE
+PORTS = 14.0
+"""Between two arrows at one side of a box."""
+
+LOOP = 46.0
+"""Room beside a recurrent layer for the arrow from its hidden state to itself."""
+
+FILLS = {"InputLayer": "#e3e3e3", "SimpleRNN": "#f9d3bd", "Dense": "#c3def0"}
+"""Headers by class: tints of Okabe and Ito's colours."""
+OTHER_FILL = "#c5e8dc"
+
+
+def model_graph(
+    model: Model,
+    *,
+    show_shapes: bool = True,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    show_layer_activations: bool = True,
+    show_trainable: bool = False,
+    show_params: bool = True,
+    rankdir: str = "TB",
+) -> Figure:
+    """Draw a model's layers, their shapes and parameters, and which reads which.
+
+    Parameters
+    ----------
+    model : Model
+        Built. A chain or a graph.
+    show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, show_params : bool
+        What the cards tell.
+    rankdir : {"TB", "LR"}
+        From top to bottom, or from left to right.
+
+    Examples
+    --------
+    >>> from rnn_core.tutorial import build_model
+    >>> figure = model_graph(build_model(1, 4))
+    >>> [text.get_text() for text in figure.axes[0].texts if "parameters" in text.get_text()]
+    ['1,184 parameters', '264 parameters', '9 parameters']
+    """
+    one_of("model_graph", "rankdir", rankdir, ("TB", "LR"))
+    description = describe(model)
+    cards = []
+    for node in description.nodes:
+        lines = [node.name] if show_layer_names else []
+        if show_layer_activations and node.activation:
+            lines.append(f"activation: {node.activation}")
+        if show_shapes:
+            lines += [f"in:  {_shapes(node.inputs)}"] if node.inputs else []
+            lines.append(f"out: {_shapes(node.output)}")
+        if show_dtype and node.layer is not None:
+            lines.append(str(node.layer.dtype))
+        if show_params and node.params:
+            lines.append(f"{node.params:,} parameter{'s' if node.params > 1 else ''}")
+        if show_trainable and node.params:
+            lines.append("trained" if node.layer.trainable else "frozen")
+        cards.append((node, lines))
+    return _draw(description, cards, rankdir == "TB")
+
+
+def plot_model(
+    model: Model,
+    to_file: Any = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+) -> Figure:
+    """Write the picture of a model; see :func:`rnn_core.utils.plot_model`."""
+    if not isinstance(model, Model):
+        raise TypeError(f"plot_model: model must be a Model, got {type(model).__name__}.")
+    if expand_nested:
+        raise ValueError("plot_model: expand_nested is not supported, a nested model is one box.")
+    one_of("plot_model", "splines", splines, ("ortho",))  # the one way in which arrows are drawn here
+    one_of("plot_model", "rankdir", rankdir, ("TB", "LR"))
+    dpi = positive_int("plot_model", "dpi", dpi)
+    path = Path(to_file)
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"plot_model: to_file must end in .png, .svg or .pdf, got {str(path)!r}.")
+    figure = model_graph(
+        model,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+        show_params=show_shapes,
+        rankdir=rankdir,
+    )
+    figure.savefig(path, dpi=dpi)
+    return figure
+
+
+def _draw(description: Description, cards: Sequence[tuple[Node, list[str]]], downwards: bool) -> Figure:
+    sizes = [_card_size(node, lines, downwards) for node, lines in cards]
+    placed = arrange(len(cards), description.edges)
+    places = {p for rank in placed.ranks for p in rank}
+    size = {p: sizes[p] if p < len(sizes) else (GAP / 2, GAP / 2) for p in places}
+    centre: dict[int, Point] = {}
+    across, along = (0, 1) if downwards else (1, 0)  # which of x and y the boxes of one rank share
+    span: dict[int, Point] = {}  # where the rank of a place begins and ends
+    start = 0.0
+    for rank in placed.ranks:
+        depth = max(size[p][along] for p in rank)
+        position = -(sum(size[p][across] for p in rank) + GAP * (len(rank) - 1)) / 2
+        for p in rank:
+            middle = position + size[p][across] / 2
+            centre[p] = (middle, -(start + depth / 2)) if downwards else (start + depth / 2, -middle)
+            span[p] = (-start, -start - depth) if downwards else (start, start + depth)
+            position += size[p][across] + GAP
+        start += depth + GAP
+
+    figure, axes = canvas([(c, size[p]) for p, c in centre.items()])
+    for route in placed.routes:
+        points = []
+        for p in route[1:-1]:  # straight past the boxes of a rank
+            points += [(centre[p][0], end) if downwards else (end, centre[p][1]) for end in span[p]]
+        first = _port(route, 0, [r for r in placed.routes if r[0] == route[0]], centre, size, along)
+        last = _port(route, -1, [r for r in placed.routes if r[-1] == route[-1]], centre, size, along)
+        arrow(axes, [first, *points, last], rounded=along)
+    for i, (node, lines) in enumerate(cards):
+        _card(axes, centre[i], sizes[i], node, lines, downwards)
+    return figure
+
+
+def canvas(boxes: Sequence[tuple[Point, Point]]) -> tuple[Figure, Axes]:
+    """Return a figure that just holds `boxes` (centre, size), and its axes in points."""
+    low = [min(c[k] - s[k] / 2 for c, s in boxes) - MARGIN for k in (0, 1)]
+    high = [max(c[k] + s[k] / 2 for c, s in boxes) + MARGIN for k in (0, 1)]
+    figure = blank_figure((high[0] - low[0]) / 72, (high[1] - low[1]) / 72)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def arrow(axes: Axes, points: Sequence[Point], rounded: int | None = None, **style: Any) -> None:
+    """Draw an arrow through `points`; `rounded` names the axis (0, 1) along which it leaves and arrives."""
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Curve
+
+    vertices, codes = [points[0]], [Curve.MOVETO]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if rounded is None or (x0, y0)[1 - rounded] == (x1, y1)[1 - rounded]:
+            vertices, codes = [*vertices, (x1, y1)], [*codes, Curve.LINETO]
+            continue
+        middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+        bends = ((x0, middle[1]), (x1, middle[1])) if rounded else ((middle[0], y0), (middle[0], y1))
+        vertices, codes = [*vertices, *bends, (x1, y1)], [*codes, *[Curve.CURVE4] * 3]
+    style = {"color": BLACK, "linewidth": 1.3, **style}
+    axes.add_patch(
+        FancyArrowPatch(path=Curve(vertices, codes), arrowstyle="-|>", mutation_scale=11, joinstyle="miter", **style)
+    )
+
+
+def text_width(text: str, size: float = SIZE, weight: str = "normal") -> float:
+    """Return how wide `text` will be, in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not text:
+        return 0.0
+    return float(TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight)).get_extents().x1)
+
+
+def box(axes: Axes, centre: Point, size: Point, **style: Any) -> Any:
+    """Draw a rounded box and return it."""
+    from matplotlib.patches import FancyBboxPatch
+
+    given: dict[str, Any] = {"facecolor": "white", "edgecolor": BLACK, "linewidth": 1.2, **style}
+    given["boxstyle"] = "round,pad=0,rounding_size=4"
+    corner = (centre[0] - size[0] / 2, centre[1] - size[1] / 2)
+    return axes.add_patch(FancyBboxPatch(corner, *size, **given))
+
+
+def _card_size(node: Node, lines: Sequence[str], downwards: bool) -> Point:
+    width = max([text_width(node.kind, SIZE + 1, "bold"), *map(text_width, lines)]) + 2 * PADDING
+    height = 1.9 * SIZE + (LINE * len(lines) + PADDING if lines else 0)
+    if node.recurrent:  # room for the loop, on both sides so that the card stays in the middle
+        width, height = (width + 2 * LOOP, height) if downwards else (width, height + 1.4 * LOOP)
+    return max(width, 90.0), height
+
+
+def _card(axes: Axes, centre: Point, size: Point, node: Node, lines: Sequence[str], downwards: bool) -> None:
+    from matplotlib.patches import Rectangle
+
+    (x, y), (width, height) = centre, size
+    if node.recurrent:
+        width, height = (width - 2 * LOOP, height) if downwards else (width, height - 1.4 * LOOP)
+    card = box(axes, centre, (width, height), zorder=3)
+    top, header = y + height / 2, 1.9 * SIZE
+    band = Rectangle((x - width / 2, top - header), width, header, color=FILLS.get(node.kind, OTHER_FILL), zorder=4)
+    axes.add_patch(band)
+    band.set_clip_path(card)
+    box(axes, centre, (width, height), facecolor="none", zorder=5)
+    axes.text(
+        x, top - header / 2, node.kind, fontsize=SIZE + 1, weight="bold", ha="center", va="center_baseline", zorder=6
+    )
+    for i, line in enumerate(lines):
+        axes.text(
+            x, top - header - PADDING / 2 - LINE * (i + 0.5), line, fontsize=SIZE, ha="center", va="center_baseline",
+            zorder=6,
+        )  # fmt: skip
+    if node.recurrent:
+        _loop(axes, centre, (width, height), downwards)
+
+
+def _loop(axes: Axes, centre: Point, size: Point, downwards: bool) -> None:
+    """Draw the hidden state's way back into the layer."""
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Curve
+
+    (x, y), (width, height) = centre, size
+    if downwards:
+        side, reach = x + width / 2, 26.0
+        ends = [(side, y - 12), (side + reach, y - 18), (side + reach, y + 18), (side, y + 12)]
+        label: dict[str, Any] = {"x": side + reach - 1, "y": y, "ha": "left", "va": "center"}
+    else:
+        side, reach = y + height / 2, 24.0
+        ends = [(x + 12, side), (x + 18, side + reach), (x - 18, side + reach), (x - 12, side)]
+        label = {"x": x + 22, "y": side + reach / 2 + 2, "ha": "left", "va": "center"}
+    loop = Curve(ends, [Curve.MOVETO, *[Curve.CURVE4] * 3])
+    axes.add_patch(FancyArrowPatch(path=loop, arrowstyle="-|>", mutation_scale=11, color=BLACK, linewidth=1.3))
+    axes.text(s="$h_{t-1}$", fontsize=SIZE + 1, **label)
+
+
+def _port(
+    route: list[int], end: int, routes: list[list[int]], centre: dict[int, Point], size: dict[int, Point], along: int
+) -> Point:
+    """Return where a route leaves (end 0) or reaches (-1) its box; `routes` are all that do so there."""
+    across, neighbour = 1 - along, 1 if end == 0 else -2
+    order = sorted(routes, key=lambda r: centre[r[neighbour]][across])
+    shift = PORTS * (order.index(route) - (len(order) - 1) / 2)
+    outwards = (-1 if along else 1) * (1 if end == 0 else -1)  # y runs upwards
+    point = list(centre[route[end]])
+    point[along] += outwards * size[route[end]][along] / 2
+    point[across] += shift
+    return point[0], point[1]
+
+
+def _shapes(shapes: Any) -> str:
+    several = isinstance(shapes, (list, tuple)) and shapes and all(isinstance(s, (list, tuple)) for s in shapes)
+    return ", ".join(map(shape_text, shapes)) if several else shape_text(shapes)

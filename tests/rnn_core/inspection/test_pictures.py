@@ -1,0 +1,190 @@
+"""The pictures say what the numbers say: lines, maps and boxes hold the arrays of the trace."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnn_core.inspection import credit, pictures, spectrum, trace
+from rnn_core.inspection.graph_picture_layout import arrange, describe
+from rnn_core.layers import Dense, Input, SimpleRNN
+from rnn_core.models import Sequential
+from rnn_core.tutorial import Tutorial, build_model
+from rnn_core.utils import plot_model
+
+
+@pytest.fixture(scope="module")
+def small():
+    model = Sequential([Input((6, 2)), SimpleRNN(3, name="rnn"), Dense(1, name="out")])
+    model.compile(loss="mse", optimizer="rmsprop")
+    draws = np.random.default_rng(0)
+    return trace(model, draws.standard_normal((5, 6, 2)), draws.standard_normal(5))
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_lines_are_the_hidden_states(small):
+    lines = pictures.hidden_states(small, sample=2).axes[0].get_lines()
+    np.testing.assert_array_equal([line.get_ydata() for line in lines], small["rnn"].hidden[2].T)
+
+
+def test_a_map_is_the_hidden_states_of_many_units():
+    tutorial = Tutorial(layout="stepx1")
+    traced = trace(tutorial.model, tutorial.test.inputs[:3], tutorial.test.targets[:3])
+    image = pictures.hidden_states(traced, sample=1).axes[0].images[0]
+    np.testing.assert_array_equal(image.get_array(), traced.recurrent().hidden[1].T)
+    assert image.norm.vmin == -image.norm.vmax
+
+
+def test_gradient_norms_are_those_of_the_trace(small):
+    line = pictures.gradients(small).axes[0].get_lines()[0]
+    expected = np.median(np.linalg.norm(small["rnn"].d_hidden[:, 1:], axis=2), axis=0)
+    np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-6)
+
+
+def test_reach_and_eigenvalues(small):
+    found = credit(small)
+    median = next(line for line in pictures.reach(found).axes[0].get_lines() if line.get_label() == "median sample")
+    np.testing.assert_allclose(median.get_ydata(), found.median_norms)
+    plane = pictures.eigenvalues(spectrum([[2.0, 0.0], [0.0, 0.5]])).axes[0]
+    marked = {line.get_label(): list(line.get_xdata()) for line in plane.get_lines()}
+    assert marked == {"on or inside": [0.5], "outside": [2.0]}
+
+
+def test_every_weight_has_its_map_beside_its_gradient(small):
+    figure = pictures.weight_maps(small)
+    images = [image for axes in figure.axes for image in axes.images]
+    for part in small:
+        for name, weight in part.weights.items():
+            for values in (weight, part.d_weights[name]):
+                shown = [im for im in images if np.array_equal(np.ravel(im.get_array()), np.ravel(values))]
+                assert shown
+                assert all(im.norm.vmin == -im.norm.vmax for im in shown)
+
+
+def test_prediction_draws_the_residuals():
+    figure = pictures.prediction([1.0, 2.0, 4.0], [[1.5], [2.0], [3.0]], positions=[7, 8, 9])
+    residuals = next(
+        line for axes in figure.axes for line in axes.get_lines() if list(line.get_ydata()) == [-0.5, 0, 1]
+    )
+    assert list(residuals.get_xdata()) == [7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda small: pictures.hidden_states(small, sample=5), "5 samples, got sample 5"),
+        (lambda small: pictures.weight_maps(small, "nothing"), r"one of \['rnn', 'out'\], got 'nothing'"),
+        (lambda small: pictures.unrolled(small.model, "out"), r"one of \['rnn'\], got 'out'"),
+        (lambda small: pictures.prediction([1, 2], [1]), "got 1 and 2"),
+        (lambda small: pictures.training_curves({}), "no epochs"),
+        (lambda small: pictures.model_graph(small.model, rankdir="BT"), "rankdir"),
+    ],
+)
+def test_what_is_refused(small, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(small)
+
+
+def test_the_unrolled_model_has_a_column_for_each_step_and_dots_for_many():
+    four = texts(pictures.unrolled(build_model(4, 1)))
+    assert [text for text in four if text.startswith("step")] == ["step 0", "step 1", "step 2", "step 3"]
+    assert four.count("32 units") == 4
+    many = texts(pictures.unrolled(build_model(50, 1)))
+    assert [text for text in many if text.startswith("step")] == ["step 0", "step 1", "step 2", "step 49"]
+    assert "…" in many
+    with pytest.raises(ValueError, match="timesteps"):
+        pictures.unrolled(Sequential([Input((None, 1)), SimpleRNN(2)]))
+
+
+def test_the_graph_tells_what_the_summary_tells():
+    model = build_model(1, 4)
+    shown = texts(pictures.model_graph(model, show_dtype=True, show_trainable=True))
+    for layer in model.layers:
+        assert layer.name in shown
+        assert f"{layer.count_params():,} parameters" in shown
+    assert shown.count("float32") == 4
+    assert shown.count("trained") == 3
+    assert describe(model).is_chain
+
+
+@pytest.mark.parametrize("downwards", [True, False])
+def test_boxes_and_their_texts_do_not_overlap(downwards):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.patches import FancyBboxPatch
+
+    model = Sequential([Input((4, 1)), SimpleRNN(32, name="a_layer_with_a_very_long_name_indeed"), Dense(1)])
+    figure = pictures.model_graph(model, rankdir="TB" if downwards else "LR")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    (axes,) = figure.axes
+    boxes = [p.get_window_extent(renderer) for p in axes.patches if isinstance(p, FancyBboxPatch)][::2]
+    assert len(boxes) == 3
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    for text in axes.texts:
+        if "h_" not in text.get_text():
+            extent = text.get_window_extent(renderer)
+            assert any(box.x0 <= extent.x0 and extent.x1 <= box.x1 for box in boxes), text.get_text()
+
+
+def test_arrows_that_skip_a_rank_pass_beside_the_boxes():
+    placed = arrange(4, [(0, 1), (1, 2), (2, 3), (0, 3)])
+    assert [row[0] for row in placed.ranks] == [0, 1, 2, 3] or len(placed.ranks) == 4
+    skipping = placed.routes[3]
+    assert skipping[0] == 0
+    assert skipping[-1] == 3
+    assert all(place >= 4 for place in skipping[1:-1])
+    assert len(skipping) == 4
+
+
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_plot_model_writes_what_the_ending_says(tmp_path, ending, start):
+    plot_model(build_model(1, 4), to_file=tmp_path / f"model.{ending}", show_shapes=True, show_layer_names=True, dpi=50)
+    assert (tmp_path / f"model.{ending}").read_bytes().startswith(start)
+
+
+def test_plot_model_has_keras_arguments_and_defaults():
+    import inspect
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    ours = inspect.signature(plot_model).parameters.values()
+    theirs = [p for p in inspect.signature(keras.utils.plot_model).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    defaults = {p.name: p.default for p in ours}
+    assert [p.name for p in theirs] == [name for name in defaults if name in {p.name for p in theirs}]
+    assert {p.name: p.default for p in theirs}.items() <= defaults.items()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"expand_nested": True}, "expand_nested"),
+        ({"splines": "curved"}, "splines"),
+        ({"rankdir": "BT"}, "rankdir"),
+        ({"to_file": "model.docx"}, "to_file must end in"),
+        ({"dpi": 0}, "dpi"),
+    ],
+)
+def test_plot_model_refuses_by_name(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        plot_model(build_model(1, 4), **arguments)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="no weights yet"):
+        plot_model(Sequential([Dense(1)]), "model.png")
+
+
+def test_notebooks_are_given_a_png(small):
+    """Figures that no window belongs to: without this IPython prints ``<Figure size ...>`` and no picture."""
+    figures = [
+        pictures.unrolled(small.model),
+        pictures.hidden_states(small),
+        pictures.eigenvalues(credit(small).spectrum),
+        pictures.weight_maps(small),
+        pictures.prediction([1, 2], [1, 2]),
+    ]
+    for figure in figures:
+        assert figure._repr_png_().startswith(b"\x89PNG")
