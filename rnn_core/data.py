@@ -10,13 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.checks import real
+from rnn_core.lazy import Dataset, LazyArray
+from rnn_core.several import each, rows
 
 Array = NDArray[Any]
-Data = tuple[Array, Array, Array | None]
-"""Inputs, targets and sample weights."""
+Data = tuple[Any, Any, Any]
+"""Inputs, targets and sample weights or None: arrays, or lists of one for each input or output of the model."""
 
 _BLOCK_BYTES = 4 << 20
 """About how much of shuffled data is copied together at once: 4 MB, so that data of any size can be trained on."""
+
+_POOL, _CHUNKS = 1 << 20, 64
+"""Up to a million samples are shuffled as one; more, a million at a time, from 64 places in the data."""
+
+_POOL_BYTES = 32 << 20
+"""Lazy rows are shuffled together up to this size: what is read of a file at random is mapped into memory whole."""
+
+_MADE_AT_ONCE = 64 << 20
+"""Lazy rows that take no more than these 64 MB together are made once, instead of anew in every epoch."""
 
 
 def as_numeric(name: str, data: Any) -> Array:
@@ -98,12 +109,26 @@ def as_floats(name: str, array: Array, dtype: str) -> Array:
     )
 
 
-def as_input(name: str, data: Any, shape: Sequence[int | None] | None, dtype: str) -> Array:
+def lazy_floats(name: str, rows: LazyArray, dtype: str) -> Any:
+    """Return lazy rows as `dtype`, checked to be finite; as an array if all of them are small enough to be made."""
+    rows = rows.as_floats(name, dtype)
+    return rows if rows.nbytes > _MADE_AT_ONCE else np.asarray(rows)
+
+
+def as_input(name: str, data: Any, shape: Sequence[int | None] | None, dtype: str) -> Any:
     """Return model inputs as a finite array of `dtype` that fits `shape` (batch, ...), where that is known.
+
+    Windows over a long series stay a :class:`rnn_core.lazy.LazyArray`.
 
     As Keras does, a missing or superfluous last axis of size 1 is added or dropped, and a list that holds one array
     stands for that array.
     """
+    if isinstance(data, Dataset):
+        data, _ = data.arrays()
+    if isinstance(data, LazyArray):
+        data = lazy_floats(name, data, dtype)
+        if isinstance(data, LazyArray):
+            return data  # it has what is asked of an array on its way to a batch
     if isinstance(data, (list, tuple)) and len(data) == 1 and hasattr(data[0], "shape"):
         inner = data[0]
         if shape is None or len(inner.shape) + 1 != len(shape):
@@ -121,8 +146,10 @@ def as_input(name: str, data: Any, shape: Sequence[int | None] | None, dtype: st
     return as_floats(name, array, dtype)
 
 
-def as_target(name: str, data: Any, dtype: str) -> Array:
+def as_target(name: str, data: Any, dtype: str) -> Any:
     """Return targets as a finite array of `dtype`, 1-D as (N, 1). Class labels are whole numbers in it."""
+    if isinstance(data, LazyArray):
+        return lazy_floats(name, data, dtype)
     if isinstance(data, (list, tuple)) and len(data) == 1 and hasattr(data[0], "shape"):
         data = data[0]
     array = as_floats(name, as_numeric(name, data), dtype)
@@ -141,15 +168,19 @@ def as_sample_weight(name: str, data: Any, samples: int, dtype: str) -> Array:
 
 def split_off(data: Data, fraction: float) -> tuple[Data, Data]:
     """Cut the last part off for validation: rows floor(N * (1 - fraction)) and on."""
-    samples = len(data[0])
+    samples = rows(data[0])
     at = math.floor(samples * (1 - fraction))
     if at in (0, samples):
         raise ValueError(
             f"fit: validation_split={fraction} of {samples} samples leaves nothing for "
             f"{'training' if at == 0 else 'validation'}."
         )
-    x, y, w = data
-    return (x[:at], y[:at], None if w is None else w[:at]), (x[at:], y[at:], None if w is None else w[at:])
+
+    def cut(places: slice) -> Data:
+        x, y, w = (each(lambda part: None if part is None else part[places], part) for part in data)
+        return x, y, w
+
+    return cut(slice(at)), cut(slice(at, None))
 
 
 def weighted_by_class(data: Data, class_weight: Mapping[int, float] | None) -> Data:
@@ -161,6 +192,9 @@ def weighted_by_class(data: Data, class_weight: Mapping[int, float] | None) -> D
         raise ValueError("class_weight and sample_weight can't be given together.")
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"class_weight must be a dict of class to weight, got {class_weight!r}.")
+    if isinstance(y, list):
+        raise ValueError("class_weight is for models with one output; give sample_weight, a list of one for each.")
+    y = np.asarray(y)
     labels = y.argmax(axis=-1) if y.shape[-1] > 1 else y[..., 0].round()
     if labels.ndim != 1:
         raise ValueError(f"class_weight needs one label a sample, got y of shape {y.shape}.")
@@ -173,16 +207,16 @@ class Batches:
 
     Shuffled data is copied together block by block (about 4 MB each, a whole number of batches) into buffers that
     are allocated once, and the batches are views into them: faster than gathering batch by batch, and data larger
-    than memory (a memmap) streams through.
+    than memory (a memmap, windows that are made when needed) streams through.
 
     Parameters
     ----------
-    arrays : sequence of ndarray
+    arrays : sequence of ndarray or LazyArray
         All of the same length N. Entries may be None and stay None in the batches.
     batch_size : int
     """
 
-    def __init__(self, arrays: Sequence[Array | None], batch_size: int) -> None:
+    def __init__(self, arrays: Sequence[Array | LazyArray | None], batch_size: int) -> None:
         self.arrays = arrays
         first = next(a for a in arrays if a is not None)
         self.samples = len(first)
@@ -191,30 +225,67 @@ class Batches:
         row_bytes = sum(a[:1].nbytes for a in arrays if a is not None)
         per_block = max(1, _BLOCK_BYTES // max(1, row_bytes * batch_size)) * batch_size
         self.block = min(per_block, self.samples)
+        lazy = any(isinstance(a, LazyArray) for a in arrays)
+        self.pool = min(_POOL, max(_CHUNKS, _POOL_BYTES // max(1, row_bytes))) if lazy else _POOL
         self._buffers: list[Array | None] | None = None
         self._made: dict[int, list[tuple[Array | None, ...]]] = {}
 
     def __iter__(self) -> Iterator[tuple[Array | None, ...]]:
         """Yield the batches in order."""
-        for start in range(0, self.samples, self.batch_size):
-            stop = start + self.batch_size
-            yield tuple(None if a is None else np.ascontiguousarray(a[start:stop]) for a in self.arrays)
+        for first in range(0, self.samples, self.block):
+            # A view of an array; of lazy rows, a block of them.
+            parts = [None if a is None else np.asarray(a[first : first + self.block]) for a in self.arrays]
+            for start in range(0, min(self.block, self.samples - first), self.batch_size):
+                stop = start + self.batch_size
+                yield tuple(None if part is None else np.ascontiguousarray(part[start:stop]) for part in parts)
+            self._release()
+
+    def reshuffled(self, draws: np.random.Generator) -> Iterator[tuple[Array | None, ...]]:
+        """Yield the batches in a new random order.
+
+        Up to 2**20 samples, every order is equally likely. Of more, a permutation alone would fill the memory: the
+        data is cut into chunks of 16,384 consecutive samples, and 64 chunks, drawn at random, are shuffled together
+        at a time. A batch then mixes samples from 64 places, and a file is read in pieces, not at random. Lazy rows
+        of more than 32 bytes are pooled in smaller chunks: 32 MB at a time.
+        """
+        if self.samples <= self.pool:
+            yield from self.shuffled(draws.permutation(self.samples))
+            return
+        size = self.pool // _CHUNKS
+        chunks = draws.permutation(-(-self.samples // size))
+        rest = np.empty(0, np.int64)
+        for i in range(0, len(chunks), _CHUNKS):
+            starts = chunks[i : i + _CHUNKS] * size
+            pool = (starts[:, None] + np.arange(size)).ravel()
+            pool = np.concatenate([rest, pool[pool < self.samples]])  # the last chunk may be short
+            draws.shuffle(pool)
+            whole = len(pool) if i + _CHUNKS >= len(chunks) else len(pool) // self.batch_size * self.batch_size
+            yield from self.shuffled(pool[:whole])
+            rest = pool[whole:]  # no whole batch: it goes into the next pool
 
     def shuffled(self, order: Array) -> Iterator[tuple[Array | None, ...]]:
-        """Yield the batches of the samples in this order, a permutation of range(N)."""
+        """Yield the batches of the samples in this order, a permutation of range(N) or a part of one."""
         if self._buffers is None:
             self._buffers = [None if a is None else np.empty((self.block, *a.shape[1:]), a.dtype) for a in self.arrays]
-        for start in range(0, self.samples, self.block):
+        for start in range(0, len(order), self.block):
             rows = order[start : start + self.block]
             for array, buffer in zip(self.arrays, self._buffers, strict=True):
                 if array is None or buffer is None:
                     continue
-                if array.flags.c_contiguous:
+                if isinstance(array, LazyArray):
+                    buffer[: len(rows)] = array.take(rows)
+                elif array.flags.c_contiguous:
                     # mode="clip" lets take write straight into out; the indices are a permutation, so never clipped.
                     array.take(rows, 0, buffer[: len(rows)], mode="clip")
                 else:  # windows that overlap in memory, say: take would copy all of them first
                     buffer[: len(rows)] = array[rows]
             yield from self._views(len(rows))
+            self._release()
+
+    def _release(self) -> None:
+        for array in self.arrays:
+            if isinstance(array, LazyArray):
+                array.release()
 
     def _views(self, rows: int) -> list[tuple[Array | None, ...]]:
         """Return the batches in the first `rows` rows of the buffers, as views made once."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from rnn_core.checks import positive_int
-from rnn_core.config import standardize_dtype
-from rnn_core.layers.base import InputShape
-from rnn_core.naming import auto_name
+from rnn_core.graph import Call, Symbol
+from rnn_core.layers.base import InputShape, Layer
 
 
-class InputLayer:
-    """What :func:`Input` returns: the shape and dtype that a model starts from.
+class InputLayer(Layer):
+    """The shape and dtype of a model's input; it computes nothing.
 
     Attributes
     ----------
@@ -37,20 +36,31 @@ class InputLayer:
         elif batch_size is not None:
             raise ValueError("Input: batch_size goes with shape, not with batch_shape.")
         assert batch_shape is not None
+        super().__init__(name=name, dtype=dtype)
         self.batch_shape: InputShape = tuple(
             None if size is None else positive_int("Input", "every size in shape", size) for size in batch_shape
         )
-        self.dtype = standardize_dtype(dtype)
-        self.name = name or auto_name("input_layer")
+        self.input_shape = self.output_shape = self.batch_shape
+        self.built = True
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> InputLayer:
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Make it from a config of this engine or of Keras, whose sparse, ragged and optional inputs are refused."""
         config = dict(config)
         for name in ("sparse", "ragged", "optional"):
             if config.pop(name, False):
                 raise ValueError(f"Input: {name}=True is not supported.")
         return cls(**config)
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol that stands for the input."""
+        call = self.calls[0] if self.calls else Call(self, ())
+        return call.outputs[0]
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Refuse: an input is where a graph begins."""
+        raise TypeError(f"InputLayer {self.name!r} can't be called: it is where a graph begins, not a step in it.")
 
     @property
     def shape(self) -> InputShape:
@@ -71,8 +81,8 @@ def Input(
     dtype: Any = None,
     name: str | None = None,
     batch_shape: Sequence[int | None] | None = None,
-) -> InputLayer:
-    """State the shape of a model's input, as the first entry of a Sequential model.
+) -> Symbol:
+    """State the shape of a model's input: the first entry of a Sequential model, or what layers are called on.
 
     Parameters
     ----------
@@ -93,6 +103,6 @@ def Input(
     Examples
     --------
     >>> Input(shape=(1, 4), name="window")
-    <Input name=window, shape=(None, 1, 4), dtype=float32>
+    <Symbol shape=(None, 1, 4), dtype=float32, name=window>
     """
-    return InputLayer(shape, batch_size, dtype, name, batch_shape)
+    return InputLayer(shape, batch_size, dtype, name, batch_shape).symbol

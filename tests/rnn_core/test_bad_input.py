@@ -68,7 +68,7 @@ ANY_DATA = {  # x, what is said
     "lists of unequal length": ([[[1, 2]], [[1]]], "x can't be made one array: .*inhomogeneous"),
     "None": (None, "x must be an array, a list of numbers or a pandas object, got NoneType"),
     "a generator": ((row for row in X), "x must be an array, .* got generator"),
-    "a dict": ({"x": X}, "x must be an array, .* got dict"),
+    "a dict": ({"x": X}, "x must have the keys input_layer.*, got 'x'"),
     "masked": (np.ma.masked_equal(with_one(X, 1, 0), 1), "x is a masked array with 1 values masked"),
     "text in a frame": (
         pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}),

@@ -1,112 +1,193 @@
-"""Models: layers in order, with one vector of weights, and what is done with them."""
+"""Models: a graph of layers with one vector of weights, and what is done with them."""
 
 from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core import layers as layers_module
 from rnn_core import saving
-from rnn_core.checks import positive_int
+from rnn_core.graph import Graph, Symbol, as_symbols, is_symbolic
 from rnn_core.layers.base import InputShape, Layer, Shape, checked_mask
 from rnn_core.layers.input import InputLayer
 from rnn_core.naming import auto_name
 from rnn_core.passes import Pass
 from rnn_core.serialization import snake_case
+from rnn_core.several import as_list, each, shape_of, unpacked
 from rnn_core.trainer import Trainer
-from rnn_core.weights import checked_values, total_size
+from rnn_core.weights import adjacent, checked_values, total_size
 
 Array = NDArray[Any]
 
 
 class Model(Trainer):
-    """Layers in topological order on one vector of weights.
+    """A graph of layers on one vector of weights.
+
+    Parameters
+    ----------
+    inputs, outputs : Symbol, or a list or dict of them
+        Where the graph begins and ends; see :func:`rnn_core.Input`.
+    name : str, optional
 
     Attributes
     ----------
     layers : list of Layer
+        In topological order, far from the outputs first; of a functional model also its inputs.
+    graph : Graph
+        The calls of the layers, in the order in which they run.
     vector : ndarray, shape (count_params(),)
         All weights; ``layer.kernel`` and the others are views into it.
     d_vector : ndarray
         All gradients of the last training step, laid out like `vector`.
     built : bool
+
+    Raises
+    ------
+    ValueError
+        For outputs that can't be reached from the inputs, and for names that repeat.
+    TypeError
+        For inputs or outputs that are no symbols.
+
+    Notes
+    -----
+    As ``keras.Model`` made from inputs and outputs (``keras/src/models/functional.py``). Called on symbols, a model hands
+    on its layers: in the outer model they are listed one by one, where Keras has one row for the inner model.
+
+    Examples
+    --------
+    >>> from rnn_core.layers import Concatenate, Dense, Input, SimpleRNN
+    >>> past, today = Input((7, 2)), Input((3,))
+    >>> h = Concatenate()([SimpleRNN(8)(past), today])
+    >>> model = Model(inputs=[past, today], outputs=Dense(1)(h))
+    >>> model.predict([np.zeros((5, 7, 2)), np.zeros((5, 3))]).shape
+    (5, 1)
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True) -> None:
         super().__init__()
-        self.name = name or auto_name(snake_case(type(self).__name__))
+        functional = inputs is not None or outputs is not None
+        self.name = name or auto_name("functional" if functional else snake_case(type(self).__name__))
         self.layers: list[Layer] = []
-        self.input_shape: InputShape | None = None
+        self.graph = Graph.chain([])
+        self.input_shape: Any = None
         self.dtype = ""
         self.built = False
         self.vector: Array = np.empty(0)
         self._d_vector: Array | None = None
+        if functional:
+            self._connect(inputs, outputs)
+            if not trainable:
+                self.trainable = False
 
     # Building.
 
-    def build(self, input_shape: InputShape) -> None:
-        """Build every layer for inputs of `input_shape` (batch, ...), and lay all weights out in one vector."""
-        if not self.layers:
-            raise ValueError(f"Model {self.name!r} has no layers: add some before building it.")
-        if not isinstance(input_shape, (tuple, list)):
-            raise TypeError(f"build: input_shape must be a tuple (batch, ...), got {input_shape!r}.")
-        shape: Any = tuple(
-            None if size is None else positive_int("build", "every size in input_shape", size, 0)
-            for size in input_shape
-        )
-        given: InputShape = shape
-        for layer in self.layers:
-            layer.ensure_built(shape)
-            shape = layer.output_shape
-            if not all(size is None or isinstance(size, int) for size in shape):
-                raise ValueError(
-                    f"{type(layer).__name__} {layer.name!r} has several outputs (return_state=True): a chain of layers "
-                    "hands on one. Call the layer itself, or set return_state=False."
-                )
+    def _connect(self, inputs: Any, outputs: Any) -> None:
+        """Take the graph between symbols."""
+        if inputs is None or outputs is None:
+            raise ValueError("Model needs both inputs and outputs, or neither: see Sequential.")
+        symbols = []
+        for argument, given in (("inputs", inputs), ("outputs", outputs)):
+            entries = list(given.values()) if isinstance(given, dict) else as_list(given)
+            for entry in entries:
+                if not isinstance(entry, Symbol):
+                    raise TypeError(f"Model: {argument} must be symbols, what Input and layers return; got {entry!r}.")
+            if not entries:
+                raise ValueError(f"Model: {argument} is empty.")
+            symbols.append(entries)
+        if len(set(symbols[0])) < len(symbols[0]):
+            raise ValueError(f"Model: inputs must differ, got {[symbol.name for symbol in symbols[0]]}.")
+        self.graph = Graph.between(*symbols, new_input=_input_in_place_of)
+        self.layers = self.graph.layers
         self.dtype = self._common_dtype()
         self._make_vector()
-        self.input_shape = given
-        self.output_shape = shape
+        self.input_shape, self.output_shape = (unpacked([s.shape for s in entries]) for entries in symbols)
         self.built = True
-        self._forget_records()
+
+    def build(self, input_shape: InputShape) -> None:
+        """Do nothing: a functional model has its weights from the start, and a Sequential model its own way."""
+
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The symbols where the graph begins."""
+        self._require_built("inputs")
+        return [self.graph.symbols[place] for place in self.graph.inputs]
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """The symbols that the graph ends in."""
+        _ = self.inputs  # without them there are no symbols
+        return [self.graph.symbols[place] for place in self.graph.outputs]
+
+    @property
+    def input(self) -> Any:
+        """The symbol where the graph begins, or a list of them."""
+        return unpacked(self.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The symbol that the graph ends in, or a list of them."""
+        return unpacked(self.outputs)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the input layers: the keys of inputs given as a dict."""
+        return [layer.name for layer in self.graph.input_layers]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers whose outputs are the model's: the keys of targets, losses and metrics."""
+        made_by = {place: step.layer.name for step in self.graph.steps for place in step.targets}
+        made_by |= {p: layer.name for p, layer in zip(self.graph.inputs, self.graph.input_layers, strict=False)}
+        return [made_by[place] for place in self.graph.outputs]
 
     def _common_dtype(self) -> str:
-        dtypes = {layer.name: layer.dtype for layer in self.layers}
+        dtypes = {layer.name: layer.dtype for layer in self.layers if not isinstance(layer, InputLayer)}
         if len(set(dtypes.values())) > 1:
             raise ValueError(f"All layers of a model need one dtype, got {dtypes}.")
-        return self.layers[0].dtype
+        return next(iter(dtypes.values()), self.layers[0].dtype)
 
     def _make_vector(self) -> None:
         """Make one vector of the layers' weights, or find that they lie in one already."""
-        shared = _adjacent([layer.vector for layer in self.layers if layer.vector.size])
+        weighted = [layer for layer in self.layers if layer.vector.size]
+        shared = adjacent([layer.vector for layer in weighted])
         if shared is not None:
             self.vector = shared  # a part of another model: both go on sharing their weights
         else:
-            for layer in self.layers:
-                owner = layer.owner() if layer.owner is not None else None
-                if owner is not None and owner is not self and layer.vector.size:
-                    raise ValueError(
-                        f"Layer {layer.name!r} belongs to model {owner.name!r}, whose weights lie in one vector. "
-                        "Models can share layers that stand next to each other there; for others, copy the weights "
-                        "with get_weights and set_weights."
-                    )
-            vector = np.concatenate([layer.vector for layer in self.layers], dtype=self.dtype)
+            followers = self._models_inside(weighted)
+            vector = np.concatenate([np.empty(0), *(layer.vector for layer in self.layers)], dtype=self.dtype)
             for layer, part in zip(self.layers, self.parts(vector), strict=True):
                 layer.bind(part)
                 layer.owner = weakref.ref(self)
             self.vector = vector
+            for model in followers:
+                model.follow_layers()
         self._d_vector = None
+
+    def _models_inside(self, weighted: list[Layer]) -> list[Model]:
+        """Return the other models whose layers this one takes over: all of a model's, as they stand there, or none."""
+        owners = {layer.owner() for layer in weighted if layer.owner is not None} - {None, self}
+        for owner in owners:
+            theirs = [layer for layer in owner.layers if layer.vector.size]
+            start = next((i for i, layer in enumerate(weighted) if layer in theirs), 0)
+            if weighted[start : start + len(theirs)] != theirs:
+                names = [layer.name for layer in weighted if layer in theirs]
+                raise ValueError(
+                    f"A model can't be made with layers {names} alone: each belongs to model {owner.name!r} whose weights lie in "
+                    "one vector. Models can share all of a model's layers, or some that stand next to each other there; for "
+                    "others, copy the weights with get_weights and set_weights."
+                )
+        return list(owners)
 
     def follow_layers(self) -> None:
         """Find the weights again after a model that shares the layers grew, and so moved them to a new vector."""
         base = self.vector if self.vector.base is None else self.vector.base
         if any(layer.vector.base is not base for layer in self.layers if layer.vector.size):
             self._make_vector()
+            self._forget_records()
 
     def parts(self, vector: Array) -> list[Array]:
         """Cut a vector laid out like the weights into one part for each layer."""
@@ -127,16 +208,27 @@ class Model(Trainer):
                 if spec.constraint is not None and layer.trainable:
                     weight[...] = spec.constraint(weight)
 
-    def new_pass(self, shape: Shape, training: bool = False, needs_d_input: bool = False) -> Pass:
+    def new_pass(
+        self, shape: Shape | Sequence[Shape], training: bool = False, needs_d_input: bool = False
+    ) -> Pass:
         """Return fresh records for a forward and, if `training`, a backward pass of inputs of `shape`."""
         self._require_built("new_pass")
-        return Pass(self.layers, shape, self.d_vector if training else None, needs_d_input=needs_d_input)
+        d_parts = dict(zip(self.layers, self.parts(self.d_vector), strict=True)) if training else None
+        return Pass(self.graph, shape, d_parts, needs_d_input=needs_d_input)
 
-    def __call__(self, inputs: Any, training: bool = False, mask: Any = None) -> Array:
-        """Return the model's output for `inputs` as one batch."""
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Return the model's output for `inputs` as one batch; for symbols, the symbols that its layers return."""
+        if is_symbolic(inputs):
+            self._require_built("call")
+            symbols = self.graph.called_on(as_symbols(f"Model {self.name!r}", inputs))
+            return unpacked([symbols[place] for place in self.graph.outputs])
         x = self.checked_input(inputs)
-        one = self.new_pass(x.shape)
-        return np.array(one.forward(x, training, checked_mask(mask, x.shape)), order="C")
+        if isinstance(x, list):
+            masks = [checked_mask(m, part.shape) for m, part in zip(mask or [None] * len(x), x, strict=True)]
+            output = self.new_pass(shape_of(x)).forward(x, bool(training), masks)
+        else:
+            output = self.new_pass(x.shape).forward(x, bool(training), checked_mask(mask, x.shape))
+        return each(lambda part: np.array(part, order="C"), output)
 
     # Weights.
 
@@ -260,110 +352,6 @@ class Model(Trainer):
             )
 
 
-class Sequential(Model):
-    """A chain of layers.
-
-    Parameters
-    ----------
-    layers : iterable of Layer, optional
-        The first entry may be an :func:`Input`; or the first layer says ``input_shape=...``.
-    name : str, optional
-
-    Raises
-    ------
-    ValueError, TypeError
-        For entries that are not layers, repeated names, several inputs.
-
-    Notes
-    -----
-    As ``keras.Sequential``. Without an input shape the weights are made when the first data arrives.
-
-    Examples
-    --------
-    >>> from rnn_core.layers import Dense, Input, SimpleRNN
-    >>> model = Sequential([Input((1, 4)), SimpleRNN(32, activation="relu"), Dense(8, activation="relu"), Dense(1)])
-    >>> model.count_params()
-    1457
-    >>> model.predict(np.zeros((2, 1, 4))).shape
-    (2, 1)
-    """
-
-    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None) -> None:
-        super().__init__(name)
-        self._input: InputLayer | None = None
-        for layer in layers or ():
-            self._append(layer)
-        self._build_if_shape_known()
-
-    def add(self, layer: Any) -> None:
-        """Append a layer."""
-        self._append(layer)
-        self._build_if_shape_known()
-
-    def pop(self) -> Layer:
-        """Remove the last layer and return it."""
-        if not self.layers:
-            raise ValueError(f"Sequential {self.name!r} has no layer to remove.")
-        layer = self.layers.pop()
-        if layer.owner is not None and layer.owner() is self:
-            layer.owner = None  # another model may have it now
-        self.built = False
-        if self.layers:
-            self._build_if_shape_known()
-        return layer
-
-    def _append(self, layer: Any) -> None:
-        if isinstance(layer, InputLayer):
-            if self._input is not None or self.layers:
-                raise ValueError(f"Sequential {self.name!r}: an Input can only be its first entry.")
-            self._input = layer
-            return
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                f"Sequential {self.name!r}: only layers can be added, got {type(layer).__name__}: {layer!r}."
-            )
-        if any(layer.name == other.name for other in self.layers):
-            raise ValueError(f"Sequential {self.name!r} has a layer {layer.name!r} already: names must differ.")
-        if not self.layers and self._input is None and layer.first_input_shape is not None:
-            self._input = InputLayer(batch_shape=layer.first_input_shape, dtype=layer.dtype)
-        self.layers.append(layer)
-        self.built = False
-
-    def _build_if_shape_known(self) -> None:
-        if self.layers and self._input is not None:
-            self.build(self._input.batch_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the layers' configs, as Keras writes them."""
-        entries: list[Any] = [] if self._input is None else [self._input]
-        config: dict[str, Any] = {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": self.dtype or None,
-            "layers": [layers_module.serialize(layer) for layer in (*entries, *self.layers)],
-        }
-        if self.input_shape is not None:
-            config["build_input_shape"] = self.input_shape
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make a model, with fresh weights, from what :meth:`get_config` returned."""
-        model = cls([layers_module.deserialize(entry) for entry in config["layers"]], name=config.get("name"))
-        if not model.built and config.get("build_input_shape"):
-            model.build(tuple(config["build_input_shape"]))
-        return model
-
-
-def _adjacent(vectors: Sequence[Array]) -> Array | None:
-    """Return the stretch of memory that `vectors` fill one after another in one array, or None if they do not."""
-    base = vectors[0].base if vectors else None
-    if base is None or any(vector.base is not base for vector in vectors):
-        return None
-    start = (vectors[0].ctypes.data - base.ctypes.data) // base.itemsize
-    end = start
-    for vector in vectors:
-        if (vector.ctypes.data - base.ctypes.data) // base.itemsize != end:
-            return None
-        end += vector.size
-    return np.asarray(base[start:end])
+def _input_in_place_of(symbol: Symbol) -> InputLayer:
+    """Return an input for a symbol that is cut out of a larger graph."""
+    return InputLayer(batch_shape=symbol.shape, dtype=symbol.dtype, name=f"{symbol.name}_output")
