@@ -42,6 +42,7 @@ __all__ = [
     "random",
     "regularizers",
     "series",
+    "text",
     "utils",
 ]
 
@@ -51,6 +52,7 @@ _ON_DEMAND = (
     "metrics",
     "optimizers",
     "series",
+    "text",
 )  # loaded when first used, to keep the import light
 
 

@@ -116,9 +116,10 @@ class MetricsOfOutputs:
 
     @property
     def all(self) -> list[tuple[str, Any]]:
-        """The metrics with the names they are reported under."""
+        """The metrics with the names they are reported under, sorted by them: as ``evaluate`` lists them in Keras."""
         pairs = zip(self.names, self.outputs, strict=True)
-        return [(f"{output}_{name}", metric) for output, one in pairs for name, metric in one.all]
+        named = [(f"{output}_{name}", metric) for output, one in pairs for name, metric in one.all]
+        return sorted(named, key=lambda pair: pair[0])
 
     def get_config(self) -> dict[str, Any]:
         """Return both as given: names, or the configs of objects."""

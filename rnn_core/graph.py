@@ -7,12 +7,13 @@ will put out::
     h = Dense(8)(a)           Call(Dense, (a,))       -> h
     y = Add()([h, b])         Call(Add, (h, b))       -> y
 
-``Graph.between(inputs, outputs)`` follows the calls back from the outputs, and lays them out as a plain list in an order
-in which they can run. There the places between calls are numbers, so that a pass is a loop over a list.
+``Graph.between(inputs, outputs)`` follows the calls back from the outputs, and lays them out as a plain list in an
+order in which they can run. There the places between calls are numbers, so that a pass is a loop over a list.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,9 @@ class Call:
         Whether the layer was called on a list.
     states : int
         How many of the inputs, at their end, are the initial state of a recurrent layer.
-    training : bool, optional
-        Where the call itself says whether dropout is applied, whatever the model is doing.
+    training : bool
+        Whether the call itself asks for dropout. As in Keras this counts where the model is called without
+        saying so, not in ``fit``, ``evaluate`` and ``predict``.
     number : int
         How many calls of the layer came before.
     """
@@ -77,7 +79,7 @@ class Call:
         training: bool | None = None,
     ) -> None:
         self.layer, self.inputs, self.as_list, self.states = layer, inputs, as_list, states
-        self.training = None if training is None else bool(training)
+        self.training = bool(training)
         shapes = [symbol.shape for symbol in inputs]
         given: Any = shapes if as_list or states else shapes[0] if shapes else layer.output_shape
         if inputs:
@@ -142,15 +144,20 @@ class Step:
         layer: Layer,
         sources: tuple[int, ...],
         targets: tuple[int, ...],
-        call: tuple[bool, int, bool | None, int] = (False, 0, None, 0),
+        call: tuple[bool, int, bool, int] = (False, 0, False, 0),
     ) -> None:
         self.layer, self.sources, self.targets, self.call = layer, sources, targets, call
         self.in_list = call[0] or call[1] > 0
 
     @property
-    def training(self) -> bool | None:
-        """Whether dropout is applied, where the call itself says so."""
+    def training(self) -> bool:
+        """Whether the call itself asks for dropout, where nobody else says."""
         return self.call[2]
+
+    @property
+    def number(self) -> int:
+        """How many calls of the layer came before."""
+        return self.call[3]
 
 
 class Graph:
@@ -204,7 +211,7 @@ class Graph:
     ) -> Graph:
         """Return the graph of all calls that lead from `inputs` to `outputs`.
 
-        Where an input is not an :func:`Input` but was cut out of a larger graph, ``new_input(symbol)`` is asked for one.
+        Where an input is no :func:`Input` but was cut out of a larger graph, ``new_input(symbol)`` is asked for one.
 
         Raises
         ------
@@ -213,9 +220,11 @@ class Graph:
         """
         calls, layers = _sorted(inputs, outputs)
         input_layers = [
-            new_input(symbol) if new_input is not None and symbol.call.inputs else symbol.call.layer for symbol in inputs
+            new_input(symbol) if new_input is not None and symbol.call.inputs else symbol.call.layer
+            for symbol in inputs
         ]
-        layers = [layer for layer in input_layers if layer not in layers] + layers
+        known = set(layers)
+        layers = [layer for layer in input_layers if layer not in known] + layers
         places: dict[Symbol, int] = {symbol: i for i, symbol in enumerate(inputs)}
         steps = []
         for call in calls:
@@ -228,10 +237,9 @@ class Graph:
             sources = tuple(places[symbol] for symbol in call.inputs)
             how = (call.as_list, call.states, call.training, call.number)
             steps.append(Step(call.layer, sources, tuple(targets), how))
-        names = [layer.name for layer in layers]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"The name {name!r} is used {names.count(name)} times in one model: names must differ.")
+        for name, count in Counter(layer.name for layer in layers).items():
+            if count > 1:
+                raise ValueError(f"The name {name!r} is used {count} times in one model: names must differ.")
         return cls(
             steps,
             [places[symbol] for symbol in inputs],
@@ -249,14 +257,14 @@ class Graph:
             self.inputs == [0]
             and self.outputs == [len(self.steps)]
             and all(
-                step.sources == (i,) and step.targets == (i + 1,) and not step.in_list and step.training is None
+                step.sources == (i,) and step.targets == (i + 1,) and not step.in_list and not step.training
                 for i, step in enumerate(self.steps)
             )
             and len({id(step.layer) for step in self.steps}) == len(self.steps)
         )
 
     def shapes(self, given: Sequence[Any], shape_of: Callable[[Layer, Any], Any]) -> list[Any]:
-        """Return the shape at every place, from those of the inputs; ``shape_of(layer, shapes)`` is asked step by step."""
+        """Return the shape at every place, from those of the inputs; ``shape_of(layer, shapes)`` is asked."""
         shapes: list[Any] = [None] * self.size
         for place, shape in zip(self.inputs, given, strict=True):
             shapes[place] = shape
@@ -278,13 +286,15 @@ class Graph:
         """Leave the symbols out: they hang together as deep as the graph, and can be made again."""
         return {**vars(self), "_symbols": None}
 
-    def called_on(self, given: Sequence[Symbol]) -> list[Symbol]:
+    def called_on(self, given: Sequence[Symbol], training: bool | None = None) -> list[Symbol]:
         """Call the layers anew, on `given`, and return the symbols of all places."""
         symbols: list[Any] = [None] * self.size
         for place, symbol in zip(self.inputs, given, strict=True):
             symbols[place] = symbol
         for step in self.steps:
-            call = Call(step.layer, tuple(symbols[place] for place in step.sources), *step.call[:3])
+            as_list, states, own, _ = step.call
+            sources = tuple(symbols[place] for place in step.sources)
+            call = Call(step.layer, sources, as_list, states, own if training is None else training)
             for place, symbol in zip(step.targets, call.outputs, strict=True):
                 symbols[place] = symbol
         return symbols
@@ -294,8 +304,8 @@ def _sorted(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[list[C
     """Return the calls between inputs and outputs in the order in which they run, and the layers in Keras' order.
 
     The depth of a call is the length of the longest way from it to an output; all calls of one layer count as
-    its deepest. Deeper calls run first, so a call runs after everything that it reads. Among equals the order is that of
-    a walk back from the outputs (``keras/src/ops/function.py``).
+    its deepest. Deeper calls run first, so a call runs after everything that it reads. Among equals the order is that
+    of a walk back from the outputs (``keras/src/ops/function.py``).
     """
     finished, order = _walk_back(inputs, outputs)
     depths: dict[Call, int] = {}

@@ -92,38 +92,42 @@ class Pass:
         """Return the record of a layer's first call in the graph, or of a later one."""
         return [r for step, r in zip(self.steps, self.records, strict=True) if step.layer is layer][call]
 
-    def forward(self, x: Any, training: bool = False, mask: Any = None) -> Any:
+    def forward(self, x: Any, training: bool | None = False, mask: Any = None) -> Any:
         """Return the output for inputs `x`, of which `mask` says which time steps are real.
 
         Parameters
         ----------
         x : ndarray, or a list of one for each input
-        training : bool
-            Whether dropout is applied.
+        training : bool, optional
+            Whether dropout is applied; None leaves it to calls that say so themselves.
         mask : ndarray of bool, shape (batch, timesteps), or a list, optional
         """
         if not self._plain or mask is not None:
             self._plain = False  # from now on: the next batch must not be given this one's mask
             return self._forward_graph(x, training, mask)
+        training = training or False
         for forward, record in self._forward:
             x = forward(record, x, training)
         self.output = x
         return x
 
-    def _forward_graph(self, x: Any, training: bool, mask: Any) -> Any:
+    def _forward_graph(self, x: Any, training: bool | None, mask: Any) -> Any:
         graph, values, masks = self.graph, self._values, self._masks
         several = len(graph.inputs) > 1
         for i, place in enumerate(graph.inputs):
             values[place] = x[i] if several else x
             masks[place] = mask if mask is None or not several else mask[i]
         for step, record in zip(self.steps, self.records, strict=True):
-            given, known = [values[place] for place in step.sources], [masks[place] for place in step.sources]
+            given: Any = [values[place] for place in step.sources]
+            known = [masks[place] for place in step.sources]
             record.mask = known if step.in_list else known[0]
-            train = training if step.training is None else step.training
+            train = step.training if training is None else training
             out = step.layer.forward(record, given if step.in_list else given[0], train)
             for place, value in zip(step.targets, out if len(step.targets) > 1 else (out,), strict=True):
                 values[place] = value
-            masks[step.targets[0]] = record.output_mask  # states have none
+            made = record.output_mask if isinstance(record.output_mask, tuple) else (record.output_mask,)
+            for place, known_steps in zip(step.targets, made, strict=False):  # states have none
+                masks[place] = known_steps
         outputs, output_masks = ([found[place] for place in graph.outputs] for found in (values, masks))
         self.output, self.output_mask = outputs, output_masks
         if len(outputs) == 1:
@@ -149,7 +153,10 @@ class Pass:
         if not isinstance(d_output, (list, tuple)) or len(d_output) != len(self.output):
             raise ValueError(f"d_output must be a list with an entry for each of the {len(self.output)} outputs.")
         return self.backpropagate(
-            [_checked_d_output(f"d_output[{i}]", d, y) for i, (d, y) in enumerate(zip(d_output, self.output, strict=True))]
+            [
+                _checked_d_output(f"d_output[{i}]", d, y)
+                for i, (d, y) in enumerate(zip(d_output, self.output, strict=True))
+            ]
         )
 
     def backpropagate(self, d_output: Any) -> Any:
@@ -171,10 +178,10 @@ class Pass:
             step, record = self.steps[i], self.records[i]
             if i in self.penalised:
                 d[step.targets[0]] = _sum(d[step.targets[0]], self._activity_gradient(i))
-            d_targets = [d[place] for place in step.targets]
+            d_targets: Any = [d[place] for place in step.targets]
             if all(part is None for part in d_targets):
                 d_targets[0] = np.zeros_like(self._values[step.targets[0]])  # the loss does not see it: all zero
-            d_sources = step.layer.backward(record, d_targets if len(d_targets) > 1 else d_targets[0])
+            d_sources: Any = step.layer.backward(record, d_targets if len(d_targets) > 1 else d_targets[0])
             for place, part in zip(step.sources, d_sources if step.in_list else (d_sources,), strict=True):
                 d[place] = _sum(d[place], part)
         for total, parts in self._added:

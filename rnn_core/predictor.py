@@ -63,6 +63,10 @@ class Predictor:
         """The names of the outputs."""
         raise NotImplementedError
 
+    def handed_out(self, outputs: Sequence[Any]) -> Any:
+        """Return outputs as users get them."""
+        raise NotImplementedError
+
     @property
     def d_vector(self) -> Array:
         """The gradients of all weights."""
@@ -102,7 +106,7 @@ class Predictor:
             if not self.layers:
                 raise ValueError(f"Model {self.name!r} has no layers.")
             shape = self.input_shape if self.built else self.layers[0].first_input_shape
-            array = as_input(name, x, shape, self.layers[0].dtype)
+            array = as_input(name, x, shape, self.dtype or self.layers[0].dtype)
             if not self.built:
                 self.build((None, *array.shape[1:]))
         expected = self.input_shape
@@ -207,7 +211,7 @@ class Predictor:
             chunk = self._checked_batch_size(batch_size, samples)
         if chunk >= samples and callbacks is None and verbose in ("auto", 0):
             with single_thread:
-                return self._predict_batch(each(np.asarray, x))
+                return self.handed_out(as_list(self._predict_batch(each(np.asarray, x))))
         return self._predict_in_chunks(x, chunk, verbose, callbacks)
 
     def _predict_rows(self, x: Any) -> int:
@@ -265,13 +269,13 @@ class Predictor:
                     bar = bar or Progbar(target=chunks)
                     bar.update(i + 1)
         calls.on_predict_end()
-        return unpacked(outputs)
+        return self.handed_out(outputs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for `x` as one batch."""
         x = each(np.asarray, self.checked_input(x))
         with single_thread:
-            return self._predict_batch(x)
+            return self.handed_out(as_list(self._predict_batch(x)))
 
     def _forget_records(self) -> None:
         self._free_passes = {}

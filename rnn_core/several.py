@@ -1,6 +1,7 @@
 """One array, or several: models with one input or output take and return arrays, others lists of them.
 
-Inside the engine several are a list, an entry for each input or output. What stands here works on one and on several alike.
+Inside the engine several are a list, an entry for each input or output. What stands here works on one and on several
+alike.
 """
 
 from __future__ import annotations

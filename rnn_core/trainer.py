@@ -53,8 +53,8 @@ class Trainer(Predictor):
         ----------
         optimizer : str, dict or Optimizer
         loss : str, dict or Loss
-            For a model with several outputs also a list of one for each, or a dict by the names of the outputs; an output
-            whose loss is None is not trained on.
+            For a model with several outputs also a list of one for each, or a dict by the names of the outputs; an
+            output whose loss is None is not trained on.
         loss_weights : list or dict of float, optional
             For several outputs: what each loss is multiplied by before they are added.
         metrics, weighted_metrics : list of str or Metric, optional
@@ -194,7 +194,7 @@ class Trainer(Predictor):
         return x, y, sample_weight
 
     def _checked_several(self, x: Any, y: Any, sample_weight: Any, prefix: str) -> Data:
-        """Return the data of a model with several outputs: a list of targets, and of sample weights if there are any."""
+        """Return the data of a model with several outputs: lists of targets, and of sample weights if there are any."""
         from rnn_core.losses.several import for_outputs
 
         names = [f"{prefix}y[{name!r}]" for name in self.output_names]
@@ -216,6 +216,7 @@ class Trainer(Predictor):
                 None if w is None else as_sample_weight(f"{prefix}sample_weight[{name!r}]", w, rows(x), self.dtype)
                 for name, w in zip(self.output_names, given, strict=True)
             ]
+            self.loss.check_weights(sample_weight, shape_of(y), output_shapes, f"{prefix}sample_weight")
         return x, y, sample_weight
 
     # Training.
@@ -244,7 +245,8 @@ class Trainer(Predictor):
         Parameters
         ----------
         x : array_like, shape (samples, ...)
-            Array, list of one array, Series or DataFrame; a list, or a dict by name, for several inputs; or :class:`rnn_core.series.Windows`, which bring their y.
+            Array, list of one array, Series or DataFrame; a list, or a dict by name, for several inputs; or
+            :class:`rnn_core.series.Windows`, which bring their y.
         y : array_like, shape (samples, ...)
             A list, or a dict by name, for several outputs.
         batch_size : int

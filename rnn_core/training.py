@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from rnn_core.blas import single_thread
 from rnn_core.data import Batches, Data
 from rnn_core.nonfinite import NonFiniteError, check_weights, explain
@@ -52,6 +53,7 @@ class Totals:
         self.loss += loss * samples
         self.samples += samples
         if self.parts:
+            # As Keras means it: with TensorFlow it counts a smaller last batch as much as the others here.
             values = zip(self.losses, self.model_loss.values, strict=True)
             self.losses = [total + value * samples for total, value in values]
         if self.named:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rnn_core import constraints, initializers, regularizers
 from rnn_core.config import standardize_dtype
 from rnn_core.data import as_numeric
-from rnn_core.graph import Call, Symbol, as_symbols, is_symbolic
+from rnn_core.graph import Call, as_symbols, is_symbolic
 from rnn_core.naming import auto_name
 from rnn_core.records import Record
 from rnn_core.serialization import snake_case
@@ -98,6 +98,7 @@ class Layer:
         self.vector: Array = np.empty(0, self.dtype)
         self.owner: weakref.ref[Any] | None = None  # the model whose vector the weights lie in
         self.calls: list[Call] = []  # on symbols, in functional models
+        self.wrapper: str | None = None  # the name of the layer around this one, whose vector has the weights
 
     # What a layer states.
 
@@ -261,6 +262,8 @@ class Layer:
     def connect(self, inputs: Any, training: bool | None = None, mask: Any = None, states: Sequence[Any] = ()) -> Any:
         """Note a call on symbols, with `states` after the inputs where a recurrent layer is given some."""
         owner = f"{type(self).__name__} {self.name!r}"
+        if self.wrapper is not None:
+            raise ValueError(f"{owner} is the inside of {self.wrapper!r} and can't be called on symbols by itself.")
         if mask is not None:
             raise ValueError(f"{owner}: masks travel between symbols by themselves; mask= goes with arrays.")
         symbols = as_symbols(owner, inputs) + as_symbols(owner, list(states))

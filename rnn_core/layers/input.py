@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
+
 from rnn_core.checks import positive_int
 from rnn_core.graph import Call, Symbol
 from rnn_core.layers.base import InputShape, Layer
@@ -36,7 +38,9 @@ class InputLayer(Layer):
         elif batch_size is not None:
             raise ValueError("Input: batch_size goes with shape, not with batch_shape.")
         assert batch_shape is not None
-        super().__init__(name=name, dtype=dtype)
+        whole = _integer_dtype(dtype)
+        super().__init__(name=name, dtype=None if whole else dtype)
+        self.dtype = whole or self.dtype
         self.batch_shape: InputShape = tuple(
             None if size is None else positive_int("Input", "every size in shape", size) for size in batch_shape
         )
@@ -75,6 +79,15 @@ class InputLayer(Layer):
         return f"<Input name={self.name}, shape={self.batch_shape}, dtype={self.dtype}>"
 
 
+def _integer_dtype(dtype: Any) -> str | None:
+    """Return the name of an integer dtype, None for anything else."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        return None
+    return name if name.startswith(("int", "uint")) else None
+
+
 def Input(
     shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
@@ -90,7 +103,8 @@ def Input(
         Without the batch: ``(timesteps, features)``; None stands for any size.
     batch_size : int, optional
         A fixed batch size; stateful layers need one.
-    dtype : {"float32", "float64"}, optional
+    dtype : {"float32", "float64", "int32", ...}, optional
+        Integers say what goes in, the input of an :class:`Embedding`; the engine computes in the layers' float dtype.
     name : str, optional
     batch_shape : tuple of int or None
         Instead of `shape` and `batch_size`.

@@ -352,9 +352,7 @@ class SimpleRNN(SimpleRNNSettings):
 
     reset_states = reset_state
 
-    def __call__(
-        self, inputs: Any, training: bool | None = None, mask: Any = None, initial_state: Any = None
-    ) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None, initial_state: Any = None) -> Any:
         """Apply the layer to an array; on a symbol, note the call.
 
         Parameters

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from rnn_core.losses.base import Loss
-from rnn_core.losses.shapes import Array, Shape
+from rnn_core.losses.shapes import Array, Shape, fit_weights
 
 
 class LossOfOutputs:
@@ -57,6 +59,17 @@ class LossOfOutputs:
                     loss.check_values(part, pred_shape)
                 except ValueError as error:
                     raise ValueError(f"output {name!r}: {error}") from None
+
+    def check_weights(
+        self, weights: Sequence[Array | None], y_shapes: Sequence[Shape], pred_shapes: Sequence[Shape], what: str
+    ) -> None:
+        """Raise ValueError for sample weights that don't fit the values of an output's loss."""
+        for name, loss, weight, y_shape, pred_shape in zip(
+            self.names, self.losses, weights, y_shapes, pred_shapes, strict=True
+        ):
+            if loss is not None and weight is not None:
+                _, compared = loss.check_shapes(y_shape, pred_shape)
+                fit_weights(f"{what}[{name!r}]", weight, tuple(np.delete(compared, loss.axis).tolist()))
 
     def value_and_gradient(
         self,

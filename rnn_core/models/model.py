@@ -14,10 +14,11 @@ from rnn_core import saving
 from rnn_core.graph import Graph, Symbol, as_symbols, is_symbolic
 from rnn_core.layers.base import InputShape, Layer, Shape, checked_mask
 from rnn_core.layers.input import InputLayer
+from rnn_core.models.graph_config import graph_config, symbols_from_config
 from rnn_core.naming import auto_name
 from rnn_core.passes import Pass
 from rnn_core.serialization import snake_case
-from rnn_core.several import as_list, each, shape_of, unpacked
+from rnn_core.several import as_list, shape_of, unpacked
 from rnn_core.trainer import Trainer
 from rnn_core.weights import adjacent, checked_values, total_size
 
@@ -54,8 +55,10 @@ class Model(Trainer):
 
     Notes
     -----
-    As ``keras.Model`` made from inputs and outputs (``keras/src/models/functional.py``). Called on symbols, a model hands
-    on its layers: in the outer model they are listed one by one, where Keras has one row for the inner model.
+    As ``keras.Model`` made from inputs and outputs (``keras/src/models/functional.py``). Called on symbols, a model
+    hands on its layers: in the outer model they are listed one by one, where Keras has one row for the inner model.
+
+    A mask counts for a recurrent layer that is also given an initial state. (In Keras it gets lost there.)
 
     Examples
     --------
@@ -67,12 +70,16 @@ class Model(Trainer):
     (5, 1)
     """
 
-    def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True) -> None:
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
+    ) -> None:
         super().__init__()
         functional = inputs is not None or outputs is not None
         self.name = name or auto_name("functional" if functional else snake_case(type(self).__name__))
         self.layers: list[Layer] = []
         self.graph = Graph.chain([])
+        self.input_keys: list[str] | None = None
+        self.output_keys: list[str] | None = None
         self.input_shape: Any = None
         self.dtype = ""
         self.built = False
@@ -89,9 +96,9 @@ class Model(Trainer):
         """Take the graph between symbols."""
         if inputs is None or outputs is None:
             raise ValueError("Model needs both inputs and outputs, or neither: see Sequential.")
-        symbols = []
+        symbols: list[list[Symbol]] = []
         for argument, given in (("inputs", inputs), ("outputs", outputs)):
-            entries = list(given.values()) if isinstance(given, dict) else as_list(given)
+            entries = [given[key] for key in sorted(given)] if isinstance(given, dict) else as_list(given)
             for entry in entries:
                 if not isinstance(entry, Symbol):
                     raise TypeError(f"Model: {argument} must be symbols, what Input and layers return; got {entry!r}.")
@@ -100,7 +107,10 @@ class Model(Trainer):
             symbols.append(entries)
         if len(set(symbols[0])) < len(symbols[0]):
             raise ValueError(f"Model: inputs must differ, got {[symbol.name for symbol in symbols[0]]}.")
-        self.graph = Graph.between(*symbols, new_input=_input_in_place_of)
+        self.graph = Graph.between(symbols[0], symbols[1], _input_in_place_of)
+        self.input_keys, self.output_keys = (
+            sorted(given) if isinstance(given, dict) else None for given in (inputs, outputs)
+        )
         self.layers = self.graph.layers
         self.dtype = self._common_dtype()
         self._make_vector()
@@ -134,12 +144,16 @@ class Model(Trainer):
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the input layers: the keys of inputs given as a dict."""
+        """The keys of inputs given as a dict: those that the model was made with, or the names of its input layers."""
+        if self.input_keys is not None:
+            return self.input_keys
         return [layer.name for layer in self.graph.input_layers]
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the layers whose outputs are the model's: the keys of targets, losses and metrics."""
+        """The keys of targets, losses and metrics: those that the model was made with, or names of layers."""
+        if self.output_keys is not None:
+            return self.output_keys
         made_by = {place: step.layer.name for step in self.graph.steps for place in step.targets}
         made_by |= {p: layer.name for p, layer in zip(self.graph.inputs, self.graph.input_layers, strict=False)}
         return [made_by[place] for place in self.graph.outputs]
@@ -169,16 +183,17 @@ class Model(Trainer):
 
     def _models_inside(self, weighted: list[Layer]) -> list[Model]:
         """Return the other models whose layers this one takes over: all of a model's, as they stand there, or none."""
-        owners = {layer.owner() for layer in weighted if layer.owner is not None} - {None, self}
+        found = (layer.owner() for layer in weighted if layer.owner is not None)
+        owners: set[Model] = {owner for owner in found if owner is not None and owner is not self}
         for owner in owners:
             theirs = [layer for layer in owner.layers if layer.vector.size]
             start = next((i for i, layer in enumerate(weighted) if layer in theirs), 0)
             if weighted[start : start + len(theirs)] != theirs:
                 names = [layer.name for layer in weighted if layer in theirs]
                 raise ValueError(
-                    f"A model can't be made with layers {names} alone: each belongs to model {owner.name!r} whose weights lie in "
-                    "one vector. Models can share all of a model's layers, or some that stand next to each other there; for "
-                    "others, copy the weights with get_weights and set_weights."
+                    f"A model can't be made with layers {names} alone: each belongs to model {owner.name!r} whose "
+                    "weights lie in one vector. Models can share all of a model's layers, or some that stand next to "
+                    "each other there; for others, copy the weights with get_weights and set_weights."
                 )
         return list(owners)
 
@@ -208,9 +223,7 @@ class Model(Trainer):
                 if spec.constraint is not None and layer.trainable:
                     weight[...] = spec.constraint(weight)
 
-    def new_pass(
-        self, shape: Shape | Sequence[Shape], training: bool = False, needs_d_input: bool = False
-    ) -> Pass:
+    def new_pass(self, shape: Shape | Sequence[Shape], training: bool = False, needs_d_input: bool = False) -> Pass:
         """Return fresh records for a forward and, if `training`, a backward pass of inputs of `shape`."""
         self._require_built("new_pass")
         d_parts = dict(zip(self.layers, self.parts(self.d_vector), strict=True)) if training else None
@@ -219,16 +232,24 @@ class Model(Trainer):
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the model's output for `inputs` as one batch; for symbols, the symbols that its layers return."""
         if is_symbolic(inputs):
+            if not self.built and isinstance(inputs, Symbol):
+                self.build(inputs.shape)
             self._require_built("call")
-            symbols = self.graph.called_on(as_symbols(f"Model {self.name!r}", inputs))
-            return unpacked([symbols[place] for place in self.graph.outputs])
+            symbols = self.graph.called_on(as_symbols(f"Model {self.name!r}", inputs), training)
+            return self.handed_out([symbols[place] for place in self.graph.outputs])
         x = self.checked_input(inputs)
         if isinstance(x, list):
             masks = [checked_mask(m, part.shape) for m, part in zip(mask or [None] * len(x), x, strict=True)]
-            output = self.new_pass(shape_of(x)).forward(x, bool(training), masks)
+            output = self.new_pass(shape_of(x)).forward(x, training, masks)
         else:
-            output = self.new_pass(x.shape).forward(x, bool(training), checked_mask(mask, x.shape))
-        return each(lambda part: np.array(part, order="C"), output)
+            output = self.new_pass(x.shape).forward(x, training, checked_mask(mask, x.shape))
+        return self.handed_out([np.array(part, order="C") for part in as_list(output)])
+
+    def handed_out(self, outputs: Sequence[Any]) -> Any:
+        """Return outputs as users get them: one, a list, or a dict where the model was made with one."""
+        if self.output_keys is not None:
+            return dict(zip(self.output_keys, outputs, strict=True))
+        return unpacked(outputs)
 
     # Weights.
 
@@ -313,6 +334,27 @@ class Model(Trainer):
         from rnn_core.summary import print_summary
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layers' configs and which is called on what, as Keras writes them."""
+        self._require_built("get_config")
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            **graph_config(self.graph, self.input_keys, self.output_keys),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make a model, with fresh weights, from what :meth:`get_config` returned, or Keras'.
+
+        Raises
+        ------
+        ValueError
+            For layers that wait for each other, and for what this engine does not have.
+        """
+        inputs, outputs = symbols_from_config(config)
+        return cls(inputs, outputs, config.get("name"), config.get("trainable") is not False)
 
     def __copy__(self) -> Self:
         """Copy deeply, as layers do: two models can't have one list of layers, or one optimizer."""

@@ -33,6 +33,7 @@ class Sequential(Model):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from rnn_core.layers import Dense, Input, SimpleRNN
     >>> model = Sequential([Input((1, 4)), SimpleRNN(32, activation="relu"), Dense(8, activation="relu"), Dense(1)])
     >>> model.count_params()
@@ -68,7 +69,9 @@ class Sequential(Model):
     def _append(self, layer: Any) -> None:
         if isinstance(layer, Symbol):
             if layer.call.inputs:
-                raise TypeError(f"Sequential {self.name!r}: only layers can be added, got the output of one: {layer!r}.")
+                raise TypeError(
+                    f"Sequential {self.name!r}: only layers can be added, got the output of one: {layer!r}."
+                )
             layer = layer.call.layer
         if isinstance(layer, InputLayer):
             if self._input is not None or self.layers:

@@ -178,10 +178,11 @@ def test_simple_rnn_cell(seed, recurrent_dropout):
 
     def forward() -> np.ndarray:
         restart_dropout(cell)
-        return cell.step(record, x, h, training=True)
+        record.dropout_masks = cell.dropout_masks(*x.shape)
+        return cell.step(record, x, [h])[0]
 
     w = draws.standard_normal(forward().shape)
-    dx, dh = cell.step_backward(record, w)
+    dx, (dh,) = cell.step_backward(record, w, [np.zeros_like(h)])
     gradients = {name: (getattr(cell, name), view) for name, view in cell.views(d_vector).items()}
     check_gradients(lambda: np.sum(w * forward()), {**gradients, "input": (x, dx), "state": (h, dh)}, kinks)
 
