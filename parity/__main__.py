@@ -289,6 +289,7 @@ def _data(path: Path, model: Sequential) -> tuple[Any, str]:
         said = " ".join(str(error).split())
         raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {said}") from error
     if not isinstance(x, np.ndarray):
+        x.close()
         raise UsageError(f"argument --data: {str(path)!r} has several arrays; one is needed, as np.save writes it")
     if not x.ndim or not len(x):
         raise UsageError(f"argument --data: {str(path)!r} has no samples, its shape is {x.shape}")
@@ -299,7 +300,7 @@ def _data(path: Path, model: Sequential) -> tuple[Any, str]:
     return model.checked_input(np.array(x[rows])), note
 
 
-def _random_data(model: Sequential) -> tuple[Any, str]:
+def _random_data(model: Any) -> tuple[Any, str]:
     """Return random numbers in the shape that the model expects, and a note that says so."""
     if not model.built:
         raise UsageError("the model is not built: it says no input shape; give a batch of inputs with --data")

@@ -26,17 +26,41 @@ from parity.backend import floatx, require_keras, to_numpy
 from parity.compiled import compile_keras, compile_ours
 from parity.objects import ConversionError, as_numbers, described, from_keras_object, to_keras_object, twin
 from rnn_core import activations, config, layers
-from rnn_core.models import Sequential
+from rnn_core.models import Model, Sequential
 
-_LAYERS = (layers.Activation, layers.Dense, layers.Dropout, layers.Masking, layers.SimpleRNN, layers.SimpleRNNCell)
+_LAYERS = (
+    layers.Activation,
+    layers.Add,
+    layers.Average,
+    layers.Concatenate,
+    layers.Dense,
+    layers.Dropout,
+    layers.Embedding,
+    layers.Flatten,
+    layers.GlobalAveragePooling1D,
+    layers.GlobalMaxPooling1D,
+    layers.Masking,
+    layers.Maximum,
+    layers.Minimum,
+    layers.Multiply,
+    layers.RepeatVector,
+    layers.Reshape,
+    layers.SimpleRNN,
+    layers.SimpleRNNCell,
+    layers.Subtract,
+)
 _OBJECTS = (  # the arguments of layers that are objects
     "activation",
     "activity_regularizer",
-    *(f"{w}_{kind}" for kind in ("initializer", "regularizer", "constraint") for w in ("kernel", "recurrent", "bias")),
+    *(
+        f"{w}_{kind}"
+        for kind in ("initializer", "regularizer", "constraint")
+        for w in ("kernel", "recurrent", "bias", "embeddings")
+    ),
 )
 
 
-def to_keras(model: Sequential) -> Any:
+def to_keras(model: Model) -> Any:
     """Return a ``keras.Sequential`` that is the same model, with weights of its own.
 
     Parameters
@@ -57,6 +81,10 @@ def to_keras(model: Sequential) -> Any:
     ImportError
         Without Keras.
     """
+    if type(model) is Model:
+        from parity.graphs import graph_to_keras
+
+        return graph_to_keras(model)
     if type(model) is not Sequential:
         raise ConversionError(f"to_keras converts rnn_core.Sequential models, got {described(model)}.")
     keras, stated = require_keras(), model._input
@@ -78,7 +106,7 @@ def to_keras(model: Sequential) -> Any:
     return keras_model
 
 
-def from_keras(keras_model: Any) -> Sequential:
+def from_keras(keras_model: Any) -> Any:
     """Return an ``rnn_core.Sequential`` that is the same model as a ``keras.Sequential``, with weights of its own.
 
     Losses and optimizers that were given by name come back as objects. A model that is frozen as a whole
@@ -98,6 +126,10 @@ def from_keras(keras_model: Any) -> Sequential:
         Without Keras.
     """
     keras = require_keras()
+    if type(keras_model).__name__ == "Functional":
+        from parity.graphs import graph_from_keras
+
+        return graph_from_keras(keras_model)
     if type(keras_model) is not keras.Sequential:
         raise ConversionError(
             f"from_keras converts keras.Sequential models, got {described(keras_model)}; graphs of layers (functional "

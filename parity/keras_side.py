@@ -44,7 +44,7 @@ def dropout_masks(one: Pass) -> dict[str, tuple[Array | None, Array | None]]:
         After ``one.forward(x, training=True)``.
     """
     masks: dict[str, tuple[Array | None, Array | None]] = {}
-    for layer, record in zip(one.layers, one.records, strict=True):
+    for layer, record in ((step.layer, record) for step, record in zip(one.steps, one.records, strict=True)):
         if isinstance(layer, SimpleRNN):
             masks[layer.name] = (record.input_dropout, record.recurrent_dropout)
         elif isinstance(layer, Dropout):

@@ -83,11 +83,11 @@ class OurSide:
 
     def forward(self, x: Any, **options: Unpack[Options]) -> Forward:
         """Return the output of every layer for one batch."""
-        one = Pass(self.model.layers, np.shape(x))
+        one = self.model.new_pass(np.shape(x))
         current = self._enter(one, x, options)
         mask, outputs, masks = self._mask(options), {}, {}
         with self._unchanged():
-            for layer, record in zip(one.layers, one.records, strict=True):
+            for layer, record in ((step.layer, record) for step, record in zip(one.steps, one.records, strict=True)):
                 record.mask = mask
                 current = layer.forward(record, current, bool(options.get("training")))
                 mask = record.output_mask
@@ -145,7 +145,7 @@ class OurSide:
     def _enter(self, one: Pass, x: Any, options: Options) -> Array:
         """Hand the initial states to the records; return the inputs."""
         self._given = dict(options.get("initial_states") or {})
-        for layer, record in zip(one.layers, one.records, strict=True):
+        for layer, record in ((step.layer, record) for step, record in zip(one.steps, one.records, strict=True)):
             if layer.name in self._given:
                 record.initial_state = np.asarray(self._given[layer.name], self.dtype)
         return np.ascontiguousarray(x, self.dtype)

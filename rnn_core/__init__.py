@@ -43,6 +43,7 @@ __all__ = [
     "random",
     "regularizers",
     "series",
+    "text",
     "utils",
 ]
 
@@ -53,6 +54,7 @@ _ON_DEMAND = (
     "metrics",
     "optimizers",
     "series",
+    "text",
 )  # loaded when first used, to keep the import light
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``rnn-core tutorial``, ``forecast``, ``inspect``, ``worksheet``; also ``python -m rnn_core``.
+"""The command line: ``rnn-core tutorial``, ``forecast``, ``inspect``, ``text``, ``worksheet``.
 
 Every command adds its own parser, checks its arguments before any work starts, and runs. Bad arguments: one line
 and exit status 2. What else goes wrong with a file: one line and status 1.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_forecast(commands)
     _add_inspect(commands)
     _add_worksheet(commands)
+    _add_text(commands)
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):
         parser.print_help()
@@ -239,6 +241,79 @@ def _check_folder(parser: Parser, argument: str, folder: Path) -> None:
     except OSError as error:
         reason = "not a folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
         parser.error(f"argument {argument}: cannot write to {folder}: {reason}")
+
+
+def _add_text(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser(
+        "text",
+        help="train a language model of characters, judge it and let it write",
+        description="Train Embedding(32) - SimpleRNN - Dense - softmax to predict the next character, score it in bits "
+        "per character beside n-grams, and sample text from it.",
+    )
+    number = functools.partial(parser.add_argument, metavar="N")
+    parser.add_argument("--file", type=Path, help="a text of your own, UTF-8; without it, Python's documentation")
+    number(
+        "--seed",
+        type=_whole_number(0, 2**32 - 1),
+        default=0,
+        help="fixes the initial weights and the samples (%(default)s)",
+    )
+    number("--epochs", type=_whole_number(1), default=15, help="passes over the train part (%(default)s)")
+    number("--units", type=_whole_number(1), default=256, help="size of the hidden state (%(default)s)")
+    number(
+        "--chunk", type=_whole_number(1), default=25, help="characters that a gradient goes back at most (%(default)s)"
+    )
+    number(
+        "--batch", type=_whole_number(1), default=32, help="streams of text that are read side by side (%(default)s)"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="what samples go on from; by default how the test part begins")
+    number("--length", type=_whole_number(1), default=400, help="characters in a sample (%(default)s)")
+    parser.add_argument(
+        "--temperature",
+        type=_positive_number,
+        nargs="+",
+        metavar="X",
+        default=[0.5, 1.0],
+        help="a sample for each: below 1 the likely becomes likelier (0.5 1.0)",
+    )
+    parser.add_argument(
+        "--compare-chunks", action="store_true", help="train with chunks of 1, 5, 25 and 100 characters instead"
+    )
+    parser.set_defaults(run=functools.partial(_run_text, parser))
+
+
+def _run_text(parser: Parser, options: argparse.Namespace) -> None:
+    from rnn_core.text import command
+
+    if options.prompt == "":
+        parser.error("argument --prompt: expected at least one character, got ''")
+    try:
+        corpus = command.Corpus(options.file)
+    except OSError as error:
+        parser.error(f"argument --file: cannot read {options.file}: {error.strerror}")
+    except ValueError as error:
+        parser.error(f"argument --file: {error}")
+    needed = command.smallest_train_part(options.chunk, options.batch, options.compare_chunks)
+    if len(corpus.train) < needed:
+        parser.error(
+            f"arguments --batch and --chunk: {options.batch} streams in chunks of {options.chunk} take a train part of "
+            f"at least {needed:,} characters, the text has {len(corpus.train):,} in it"
+        )
+    settings = {name: getattr(options, name) for name in ("epochs", "units", "chunk", "batch", "seed")}
+    if options.compare_chunks:
+        command.compare_chunks(corpus, **settings)
+    else:
+        command.run(corpus, **settings, prompt=options.prompt, length=options.length, temperatures=options.temperature)
+
+
+def _positive_number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
 
 
 def _whole_number(smallest: int, largest: int | None = None) -> Callable[[str], int]:

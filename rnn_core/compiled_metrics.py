@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Shape = tuple[int, ...]
@@ -45,6 +46,17 @@ class CompiledMetrics:
             [metrics.get_for_shapes(identifier, y_shape, pred_shape) for identifier in given] for given in self._given
         )
 
+    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any) -> None:
+        """Take in a batch: the mask counts for all metrics, sample weights for the weighted ones."""
+        from rnn_core.losses.shapes import apply_mask
+
+        plain = () if mask is None else (apply_mask("metrics", None, mask, y_pred.dtype),)
+        for metric in self.metrics:
+            metric.update_state(y, y_pred, *plain)
+        weight = apply_mask("weighted_metrics", weight, mask, y_pred.dtype)
+        for metric in self.weighted:
+            metric.update_state(y, y_pred, weight)
+
     @property
     def all(self) -> list[tuple[str, Any]]:
         """The metrics with the names they are reported under.
@@ -67,6 +79,53 @@ class CompiledMetrics:
 
         return {
             name: None if not given else [m if isinstance(m, (str, dict)) else metrics.serialize(m) for m in given]
+            for name, given in zip(("metrics", "weighted_metrics"), self._given, strict=True)
+        }
+
+
+class MetricsOfOutputs:
+    """The metrics of a model with several outputs; in the logs each has its output's name in front.
+
+    Parameters
+    ----------
+    plain, weighted : list or dict, optional
+        A list, or one metric, for each output; or a dict of them by the outputs' names.
+    names : sequence of str
+        Of the outputs.
+    """
+
+    def __init__(self, plain: Any, weighted: Any, names: Sequence[str]) -> None:
+        from rnn_core.losses.several import for_outputs
+
+        self._given = (plain, weighted)
+        given = [for_outputs(m, name, names) for name, m in (("metrics", plain), ("weighted_metrics", weighted))]
+        wrapped = [[[m] if m is not None and not isinstance(m, (list, tuple)) else m for m in part] for part in given]
+        self.names = list(names)
+        self.outputs = [CompiledMetrics(*both) for both in zip(*wrapped, strict=True)]
+
+    def build(self, y_shapes: Sequence[Shape], pred_shapes: Sequence[Shape]) -> None:
+        """Make the metrics for targets and outputs of these shapes, once."""
+        for one, y_shape, pred_shape in zip(self.outputs, y_shapes, pred_shapes, strict=True):
+            one.build(y_shape, pred_shape)
+
+    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any) -> None:
+        """Take in a batch."""
+        for i, one in enumerate(self.outputs):
+            if one.all:
+                one.update(y[i], y_pred[i], None if weight is None else weight[i], mask[i])
+
+    @property
+    def all(self) -> list[tuple[str, Any]]:
+        """The metrics with the names they are reported under, sorted by them: as ``evaluate`` lists them in Keras."""
+        pairs = zip(self.names, self.outputs, strict=True)
+        named = [(f"{output}_{name}", metric) for output, one in pairs for name, metric in one.all]
+        return sorted(named, key=lambda pair: pair[0])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return both as given: names, or the configs of objects."""
+        configs = [one.get_config() for one in self.outputs]
+        return {
+            name: None if given is None else [config[name] for config in configs]
             for name, given in zip(("metrics", "weighted_metrics"), self._given, strict=True)
         }
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from rnn_core.checks import real
 from rnn_core.lazy import Dataset, LazyArray
+from rnn_core.several import each, rows
 
 Array = NDArray[Any]
-Data = tuple[Array, Array, Array | None]
-"""Inputs, targets and sample weights."""
+Data = tuple[Any, Any, Any]
+"""Inputs, targets and sample weights or None: arrays, or lists of one for each input or output of the model."""
 
 _BLOCK_BYTES = 4 << 20
 """About how much of shuffled data is copied together at once: 4 MB, so that data of any size can be trained on."""
@@ -167,15 +168,19 @@ def as_sample_weight(name: str, data: Any, samples: int, dtype: str) -> Array:
 
 def split_off(data: Data, fraction: float) -> tuple[Data, Data]:
     """Cut the last part off for validation: rows floor(N * (1 - fraction)) and on."""
-    samples = len(data[0])
+    samples = rows(data[0])
     at = math.floor(samples * (1 - fraction))
     if at in (0, samples):
         raise ValueError(
             f"fit: validation_split={fraction} of {samples} samples leaves nothing for "
             f"{'training' if at == 0 else 'validation'}."
         )
-    x, y, w = data
-    return (x[:at], y[:at], None if w is None else w[:at]), (x[at:], y[at:], None if w is None else w[at:])
+
+    def cut(places: slice) -> Data:
+        x, y, w = (each(lambda part: None if part is None else part[places], part) for part in data)
+        return x, y, w
+
+    return cut(slice(at)), cut(slice(at, None))
 
 
 def weighted_by_class(data: Data, class_weight: Mapping[int, float] | None) -> Data:
@@ -187,6 +192,8 @@ def weighted_by_class(data: Data, class_weight: Mapping[int, float] | None) -> D
         raise ValueError("class_weight and sample_weight can't be given together.")
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"class_weight must be a dict of class to weight, got {class_weight!r}.")
+    if isinstance(y, list):
+        raise ValueError("class_weight is for models with one output; give sample_weight, a list of one for each.")
     y = np.asarray(y)
     labels = y.argmax(axis=-1) if y.shape[-1] > 1 else y[..., 0].round()
     if labels.ndim != 1:

@@ -31,7 +31,7 @@ def explain(model: Trainer, passes: Pass, loss: float) -> NonFiniteError:
     overflow = overflowed_weight(model)
     if overflow is not None:
         return NonFiniteError(f"the loss is {loss}, because {overflow} in the batch before. {_ADVICE}")
-    for layer, record in zip(model.layers, passes.records, strict=True):
+    for layer, record in zip((step.layer for step in passes.steps), passes.records, strict=True):
         for name, array in record.named_arrays().items():
             if name.startswith("d_") or name in ("scratch", "recurrent", "ones"):
                 continue

@@ -197,7 +197,7 @@ class RNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Return predictions, shape (samples,) or (samples, outputs), as y was."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        predicted = self.model_.predict(self._sequences(X).astype(self.model_.dtype, copy=False), verbose=0)
+        predicted: Array = self.model_.predict(self._sequences(X).astype(self.model_.dtype, copy=False), verbose=0)
         return predicted[:, 0] if self._single_output else predicted
 
     def _sequences(self, X: Array) -> Array:

@@ -25,9 +25,11 @@ def print_summary(
     ----------
     model : Sequential or Model
     line_length : int, optional
-        Width of the table. Default: 88 (with `show_trainable` 100), at most 4 less than the terminal's.
+        Width of the table. Default: 88, with `Connected to` 108; 12 more with `show_trainable`; at most 4 less than the
+        terminal's.
     positions : sequence of float, optional
-        Where each column ends, as parts of the width. Default ``[0.45, 0.8, 1.0]``.
+        Where each column ends, as parts of the width. Default ``[0.45, 0.8, 1.0]``, with `Connected to`
+        ``[0.3, 0.56, 0.74, 1.0]``.
     print_fn : callable, optional
         Gets the whole text in one call. Default: printed in colour where the terminal has colours.
     expand_nested : bool
@@ -44,26 +46,37 @@ def print_summary(
 
     Notes
     -----
-    Follows ``keras/src/utils/summary_utils.py``. Once the optimizer is built, its variables are counted
-    too: for RMSprop a velocity for each weight, the step count and the learning rate.
+    Follows ``keras/src/utils/summary_utils.py``. Where a model is more than layers in a row, `Connected to` names what
+    each layer reads: ``dense[1][0]`` is output 0 of the second call of ``dense``. Once the optimizer is built, its
+    variables are counted too: for RMSprop a velocity for each weight, the step count and the learning rate.
+
+    In Keras, masks in a functional model have rows of their own (``not_equal``, ``any``); here they travel unseen.
     """
     import shutil
 
     from rich.console import Console
     from rich.markup import escape
 
-    positions = list(positions or [0.45, 0.80, 1.0])
+    connected = _connections(model)
     columns = [("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right")]
+    width = 88
+    if connected is None:
+        positions = list(positions or [0.45, 0.80, 1.0])
+    else:
+        positions = list(positions or [0.3, 0.56, 0.74, 1.0])
+        columns.append(("Connected to", "left"))
+        width = 108
     if show_trainable:
         positions = [0.9 * p for p in positions] + [1.0]
         columns.append(("Trainable", "center"))
+        width += 12
     if not line_length:
-        line_length = min(100 if show_trainable else 88, shutil.get_terminal_size().columns - 4)
+        line_length = min(width, shutil.get_terminal_size().columns - 4)
 
     table = _new_table(columns, positions, line_length)
     start, stop = _layer_bounds(model.layers, layer_range)
     for layer in model.layers[start:stop]:
-        for row in _rows(layer, expand_nested, show_trainable):
+        for row in _rows(layer, connected, expand_nested, show_trainable):
             table.add_row(*row)
 
     if print_fn:
@@ -109,7 +122,31 @@ def _new_table(columns: Sequence[tuple[str, Any]], positions: Sequence[float], l
     return Table(*headers, width=line_length, show_lines=True)
 
 
-def _rows(layer: Any, expand_nested: bool, show_trainable: bool, level: int = 0) -> Iterable[list[str]]:
+def _connections(model: Any) -> dict[Any, str] | None:
+    """Return what each layer reads, as text; None for layers in a row, each called once."""
+    graph = getattr(model, "graph", None)
+    if graph is None or not model.built:
+        return None
+    before = set(graph.inputs)
+    in_a_row = len(before) == 1 and len({step.layer for step in graph.steps}) == len(graph.steps)
+    for step in graph.steps:
+        in_a_row = in_a_row and len(step.sources) == 1 and step.sources[0] in before
+        before = set(step.targets)
+    if in_a_row:
+        return None
+    text = dict(zip(graph.inputs, (f"{name}[{_number(0)}][{_number(0)}]" for name in model.input_names), strict=True))
+    for step in graph.steps:
+        label = f"{step.layer.name}[{_number(step.number)}]"
+        text |= {place: f"{label}[{_number(i)}]" for i, place in enumerate(step.targets)}
+    read: dict[Any, list[str]] = {}
+    for step in sorted(graph.steps, key=lambda step: step.number):
+        read.setdefault(step.layer, []).extend(text[place] for place in step.sources)
+    return {layer: ", ".join(read.get(layer, ["-"])) for layer in model.layers}
+
+
+def _rows(
+    layer: Any, connected: dict[Any, str] | None, expand_nested: bool, show_trainable: bool, level: int = 0
+) -> Iterable[list[str]]:
     """Yield the row of a layer, and those of the layers in it."""
     from rich.markup import escape
 
@@ -117,6 +154,8 @@ def _rows(layer: Any, expand_nested: bool, show_trainable: bool, level: int = 0)
     kind = f"[color(33)]{escape(type(layer).__name__)}[/]"
     params = _number(f"{layer.count_params():,}") if layer.built else f"{_number(0)} (unbuilt)"
     row = [f"{escape(indent + layer.name)} ({kind})", _shape_text(layer.output_shape), params]
+    if connected is not None:
+        row.append(connected.get(layer, "-"))
     if show_trainable:
         if not layer.weights:
             row.append("[bold]-[/]")
@@ -125,7 +164,7 @@ def _rows(layer: Any, expand_nested: bool, show_trainable: bool, level: int = 0)
     yield row
     if expand_nested:
         for inner in getattr(layer, "layers", ()):
-            yield from _rows(inner, expand_nested, show_trainable, level + 1)
+            yield from _rows(inner, connected, expand_nested, show_trainable, level + 1)
 
 
 def _number(value: Any) -> str:
@@ -137,7 +176,7 @@ def _shape_text(shape: Any) -> str:
     """Return a shape, a list of shapes, or '?' for one that is not known yet."""
     if shape is None:
         return "?"
-    if isinstance(shape, list):
+    if isinstance(shape, list) or (shape and isinstance(shape[0], (tuple, list))):
         shapes = [_shape_text(item) for item in shape]
         return shapes[0] if len(shapes) == 1 else f"[{', '.join(shapes)}]"
     return f"({', '.join(_number(size) for size in shape)})"

@@ -10,10 +10,11 @@ import numpy as np
 from rnn_core import training
 from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int, real
-from rnn_core.compiled_metrics import CompiledMetrics
+from rnn_core.compiled_metrics import CompiledMetrics, MetricsOfOutputs
 from rnn_core.data import Data, all_finite, as_sample_weight, as_target, split_off, weighted_by_class
 from rnn_core.lazy import Dataset
-from rnn_core.predictor import Predictor, verbosity
+from rnn_core.predictor import Predictor, for_names, verbosity
+from rnn_core.several import rows, shape_of
 
 if TYPE_CHECKING:
     from rnn_core.callbacks import History
@@ -26,7 +27,7 @@ class Trainer(Predictor):
         super().__init__()
         self.loss: Any = None
         self.optimizer: Any = None
-        self.compiled_metrics = CompiledMetrics()
+        self.compiled_metrics: CompiledMetrics | MetricsOfOutputs = CompiledMetrics()
         self.compiled = False
         self.stop_training = False
         self.history: History | None = None
@@ -38,7 +39,7 @@ class Trainer(Predictor):
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        loss_weights: None = None,
+        loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
@@ -52,10 +53,13 @@ class Trainer(Predictor):
         ----------
         optimizer : str, dict or Optimizer
         loss : str, dict or Loss
-        loss_weights : None
-            Not supported: there is one output.
+            For a model with several outputs also a list of one for each, or a dict by the names of the outputs; an
+            output whose loss is None is not trained on.
+        loss_weights : list or dict of float, optional
+            For several outputs: what each loss is multiplied by before they are added.
         metrics, weighted_metrics : list of str or Metric, optional
-            Reported beside the loss; the weighted ones take sample weights into account.
+            Reported beside the loss; the weighted ones take sample weights into account. For several outputs a list of
+            such lists, or a dict.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
             Accepted and without effect: there is no graph, and float16 is not supported.
 
@@ -64,8 +68,11 @@ class Trainer(Predictor):
         ValueError
             For unknown names, with the nearest known one.
         """
+        if len(self.graph.outputs) > 1:
+            self._compile_several(optimizer, loss, loss_weights, metrics, weighted_metrics)
+            return
         if loss_weights is not None:
-            raise ValueError(f"compile: loss_weights is not supported, the model has one output; got {loss_weights!r}.")
+            raise ValueError(f"compile: loss_weights is for several outputs, the model has one; got {loss_weights!r}.")
         from rnn_core import losses, optimizers
 
         by_shape = isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")  # which one, the data will say
@@ -76,21 +83,45 @@ class Trainer(Predictor):
         )
         self.compiled = True
 
+    def _compile_several(self, optimizer: Any, loss: Any, coefficients: Any, metrics: Any, weighted: Any) -> None:
+        """Choose a loss and metrics for each output."""
+        from rnn_core import losses, optimizers
+        from rnn_core.losses.several import LossOfOutputs, for_outputs
+
+        names = self.output_names
+        entries = for_outputs(loss, "compile: loss", names, all_alike=True)
+        factors = for_outputs(coefficients, "compile: loss_weights", names)
+        made_optimizer, made_loss, made_metrics = (
+            optimizers.get(optimizer),
+            LossOfOutputs(
+                [None if entry is None else losses.get(entry) for entry in entries],
+                [1.0 if c is None else real("compile", "loss_weights", c) for c in factors],
+                names,
+            ),
+            MetricsOfOutputs(metrics, weighted, names),
+        )
+        self.optimizer, self.loss, self.compiled_metrics = made_optimizer, made_loss, made_metrics
+        if all(entry is None for entry in entries):
+            self.loss = None
+        self.compiled = True
+
     @property
     def metrics_names(self) -> list[str]:
         """The names of what ``evaluate`` returns."""
-        return ["loss", *(name for name, _ in self.compiled_metrics.all)]
+        return ["loss", *getattr(self.loss, "named", ()), *(name for name, _ in self.compiled_metrics.all)]
 
     def get_compile_config(self) -> dict[str, Any]:
         """Return what the model was compiled with, as Keras writes it."""
         from rnn_core import losses, optimizers
+        from rnn_core.losses.several import LossOfOutputs
 
         self._require_compiled("get_compile_config")
-        return {
-            "optimizer": optimizers.serialize(self.optimizer),
-            "loss": self.loss if self.loss is None or isinstance(self.loss, str) else losses.serialize(self.loss),
-            **self.compiled_metrics.get_config(),
-        }
+        config = {"optimizer": optimizers.serialize(self.optimizer), "loss": self.loss}
+        if isinstance(self.loss, LossOfOutputs):
+            config |= {"loss": self.loss.get_config(), "loss_weights": self.loss.coefficients}
+        elif self.loss is not None and not isinstance(self.loss, str):
+            config["loss"] = losses.serialize(self.loss)
+        return config | self.compiled_metrics.get_config()
 
     def _require_compiled(self, action: str) -> None:
         if not self.compiled:
@@ -139,10 +170,12 @@ class Trainer(Predictor):
         x = self.checked_input(x, prefix + "x")
         if y is None:
             raise ValueError(f"{prefix}y is missing: a loss needs targets.")
+        if len(self.graph.outputs) > 1:
+            return self._checked_several(x, y, sample_weight, prefix)
         y = as_target(prefix + "y", y, self.dtype)
-        if len(y) != len(x):
-            raise ValueError(f"{prefix}x and {prefix}y must have as many samples, got {len(x)} and {len(y)}.")
-        output_shape = self._output_shape_for(x.shape)
+        if len(y) != rows(x):
+            raise ValueError(f"{prefix}x and {prefix}y must have as many samples, got {rows(x)} and {len(y)}.")
+        output_shape = self._output_shape_for(shape_of(x))
         if isinstance(self.loss, str):
             from rnn_core import losses
 
@@ -156,8 +189,34 @@ class Trainer(Predictor):
         if sample_weight is not None:
             from rnn_core.losses.shapes import fit_weights
 
-            sample_weight = as_sample_weight(prefix + "sample_weight", sample_weight, len(x), self.dtype)
+            sample_weight = as_sample_weight(prefix + "sample_weight", sample_weight, len(y), self.dtype)
             fit_weights(prefix + self.loss.name, sample_weight, tuple(np.delete(compared, self.loss.axis).tolist()))
+        return x, y, sample_weight
+
+    def _checked_several(self, x: Any, y: Any, sample_weight: Any, prefix: str) -> Data:
+        """Return the data of a model with several outputs: lists of targets, and of sample weights if there are any."""
+        from rnn_core.losses.several import for_outputs
+
+        names = [f"{prefix}y[{name!r}]" for name in self.output_names]
+        targets = for_names(y, f"{prefix}y", self.output_names)
+        y = [as_target(name, target, self.dtype) for name, target in zip(names, targets, strict=True)]
+        for name, target in zip(names, y, strict=True):
+            if len(target) != rows(x):
+                raise ValueError(f"{prefix}x and {name} must have as many samples, got {rows(x)} and {len(target)}.")
+        output_shapes = self._output_shape_for(shape_of(x))
+        try:
+            self.loss.check_shapes(shape_of(y), output_shapes)
+            self.loss.check_values(y, output_shapes)
+        except ValueError as error:
+            raise ValueError(f"{prefix}y: {error}") from None
+        self.compiled_metrics.build(shape_of(y), output_shapes)
+        if sample_weight is not None:
+            given = for_outputs(sample_weight, f"{prefix}sample_weight", self.output_names, all_alike=True)
+            sample_weight = [
+                None if w is None else as_sample_weight(f"{prefix}sample_weight[{name!r}]", w, rows(x), self.dtype)
+                for name, w in zip(self.output_names, given, strict=True)
+            ]
+            self.loss.check_weights(sample_weight, shape_of(y), output_shapes, f"{prefix}sample_weight")
         return x, y, sample_weight
 
     # Training.
@@ -186,8 +245,10 @@ class Trainer(Predictor):
         Parameters
         ----------
         x : array_like, shape (samples, ...)
-            Array, list of one array, Series or DataFrame; or :class:`rnn_core.series.Windows`, which bring their y.
+            Array, list of one array, Series or DataFrame; a list, or a dict by name, for several inputs; or
+            :class:`rnn_core.series.Windows`, which bring their y.
         y : array_like, shape (samples, ...)
+            A list, or a dict by name, for several outputs.
         batch_size : int
             Default 32. The last batch of an epoch may be smaller.
         epochs : int
@@ -247,12 +308,12 @@ class Trainer(Predictor):
         elif validation_split:
             data, validation = split_off(data, real("fit", "validation_split", validation_split, 0, 1))
         data = weighted_by_class(data, class_weight)  # as in Keras, not what is split off
-        batch_size = self._checked_batch_size(batch_size, len(data[0]))
+        batch_size = self._checked_batch_size(batch_size, rows(data[0]))
         validation_size = 0
         if validation is not None:
             validation_size = self._checked_batch_size(
                 batch_size if validation_batch_size is None else validation_batch_size,
-                len(validation[0]),
+                rows(validation[0]),
                 "validation_batch_size",
             )
         self.prepare_training()
@@ -264,7 +325,7 @@ class Trainer(Predictor):
             model=self,
             verbose=verbosity(verbose),
             epochs=epochs,
-            steps=-(-len(data[0]) // batch_size),
+            steps=-(-rows(data[0]) // batch_size),
             **({} if validation is None or validation_freq == 1 else {"validation_freq": validation_freq}),
         )
         steps = training.Steps(self, training=False)
@@ -300,14 +361,14 @@ class Trainer(Predictor):
         if steps is not None:
             raise ValueError(f"evaluate: steps is not supported, all of the data is used; got {steps!r}.")
         data = self._checked_data(x, y, sample_weight)
-        batch_size = self._checked_batch_size(batch_size, len(data[0]))
+        batch_size = self._checked_batch_size(batch_size, rows(data[0]))
         calls = CallbackList(
             callbacks,
             add_progbar=verbosity(verbose) != 0,
             model=self,
             verbose=verbosity(verbose),
             epochs=1,
-            steps=-(-len(data[0]) // batch_size),
+            steps=-(-rows(data[0]) // batch_size),
         )
         return _result(training.evaluate(self, data, batch_size, calls), return_dict)
 
@@ -329,14 +390,14 @@ class Trainer(Predictor):
         totals = training.Totals(self)
         with single_thread, np.errstate(over="ignore", invalid="ignore"):
             loss = step.train(x, y, weight)
-            totals.add(loss, step, y, weight)
+            totals.add(loss, rows(x), step, y, weight)
         return _result(totals.logs(), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return the loss (and metrics) of `x` as one batch."""
         self._require_loss("test_on_batch")
         data = self._checked_data(x, y, sample_weight)
-        logs = training.evaluate(self, data, len(data[0]), steps=self._batch_steps(False))
+        logs = training.evaluate(self, data, rows(data[0]), steps=self._batch_steps(False))
         return _result(logs, return_dict)
 
     def _batch_steps(self, training_: bool) -> training.Steps:

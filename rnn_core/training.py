@@ -17,19 +17,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnn_core.blas import single_thread
-from rnn_core.data import Batches
+from rnn_core.data import Batches, Data
 from rnn_core.nonfinite import NonFiniteError, check_weights, explain
-from rnn_core.passes import Pass
 from rnn_core.random import stream
+from rnn_core.several import each, flat, nested_like, rows, shape_of
 
 if TYPE_CHECKING:
     from rnn_core.callbacks import CallbackList
     from rnn_core.trainer import Trainer
 
-Array = NDArray[Any]
 Logs = dict[str, float]
 
 
@@ -37,38 +35,35 @@ class Totals:
     """The running mean of the loss, weighted by batch size, and the metrics: what an epoch's logs are made of."""
 
     def __init__(self, model: Trainer) -> None:
-        self.metrics, self.weighted = model.compiled_metrics.metrics, model.compiled_metrics.weighted
+        self.model_loss, self.metrics = model.loss, model.compiled_metrics
+        self.parts: list[str] = getattr(model.loss, "named", [])  # the losses of several outputs
         self.named = model.compiled_metrics.all
         self.reset()
 
     def reset(self) -> None:
         """Start a new epoch."""
         self.loss = 0.0
+        self.losses = [0.0] * len(self.parts)
         self.samples = 0
         for _, metric in self.named:
             metric.reset_state()
 
-    def add(self, loss: float, step: Step, y: Array, weight: Array | None) -> None:
+    def add(self, loss: float, samples: int, step: Step, y: Any, weight: Any) -> None:
         """Take in the batch that `step` has just worked on."""
-        samples = len(y)
         self.loss += loss * samples
         self.samples += samples
+        if self.parts:
+            # As Keras means it: with TensorFlow it counts a smaller last batch as much as the others here.
+            values = zip(self.losses, self.model_loss.values, strict=True)
+            self.losses = [total + value * samples for total, value in values]
         if self.named:
-            self._measure(y, step.passes.output, weight, step.passes.output_mask)
-
-    def _measure(self, y: Array, y_pred: Array, weight: Array | None, mask: Array | None) -> None:
-        from rnn_core.losses.shapes import apply_mask
-
-        plain = () if mask is None else (apply_mask("metrics", None, mask, y_pred.dtype),)
-        for metric in self.metrics:
-            metric.update_state(y, y_pred, *plain)
-        weight = apply_mask("weighted_metrics", weight, mask, y_pred.dtype)
-        for metric in self.weighted:
-            metric.update_state(y, y_pred, weight)
+            self.metrics.update(y, step.passes.output, weight, step.passes.output_mask)
 
     def logs(self) -> Logs:
-        """Return loss and metrics by name."""
-        logs = {"loss": self.loss / max(1, self.samples)}
+        """Return the loss, those of several outputs, and metrics, by name."""
+        samples = max(1, self.samples)
+        logs = {"loss": self.loss / samples}
+        logs.update({name: value / samples for name, value in zip(self.parts, self.losses, strict=True)})
         for name, metric in self.named:
             logs[name] = float(metric.result())
         return logs
@@ -77,12 +72,12 @@ class Totals:
 class Step:
     """Loss and, when `training`, one training step on batches of one shape: its records and the output's gradient."""
 
-    def __init__(self, model: Trainer, x_shape: tuple[int, ...], y_shape: tuple[int, ...], training: bool) -> None:
+    def __init__(self, model: Trainer, x_shape: Any, y_shape: Any, training: bool) -> None:
         self.model = model
         self.training = training
-        self.passes = Pass(model.layers, x_shape, model.d_vector if training else None)
+        self.passes = model.new_pass(x_shape, training)
         model.loss.check_shapes(y_shape, self.passes.output_shape)
-        self.d_output: Array | None = None
+        self.d_output: Any = None
         self.trainable = any(layer.trainable and layer.specs for layer in model.layers)
         self.constrained = any(spec.constraint is not None for layer in model.layers for spec in layer.specs)
         self.regularized = [
@@ -92,13 +87,13 @@ class Step:
             if spec.regularizer is not None and layer.trainable  # as Keras: frozen weights cost nothing
         ]
 
-    def loss(self, x: Array, y: Array, weight: Array | None) -> float:
+    def loss(self, x: Any, y: Any, weight: Any) -> float:
         """Return the loss of a batch, penalties included; its gradient goes to ``d_output``."""
         passes = self.passes
         y_pred = passes.forward(x, self.training)
         d_output = self.d_output
         if d_output is None:
-            d_output = self.d_output = np.empty_like(y_pred)  # in the same memory order
+            d_output = self.d_output = each(np.empty_like, y_pred)  # in the same memory order
         value: float = self.model.loss.value_and_gradient(y, y_pred, d_output, weight, passes.output_mask)
         if passes.penalised:
             value += passes.activity_penalty()
@@ -106,12 +101,11 @@ class Step:
             value += float(regularizer(w))
         return value
 
-    def train(self, x: Array, y: Array, weight: Array | None) -> float:
+    def train(self, x: Any, y: Any, weight: Any) -> float:
         """Take one training step; return the loss before it."""
         value = self.loss(x, y, weight)
         if not math.isfinite(value):
             raise explain(self.model, self.passes, value)
-        assert self.d_output is not None
         self.passes.backpropagate(self.d_output)
         for regularizer, w, d_w in self.regularized:
             regularizer.add_gradient(w, d_w)
@@ -136,20 +130,20 @@ class Steps:
         vector, loss, trainable = self.made_for
         return vector is model.vector and loss is model.loss and trainable == [x.trainable for x in model.layers]
 
-    def of(self, x: Array, y: Array) -> Step:
+    def of(self, x: Any, y: Any) -> Step:
         """Return the step for batches of these shapes."""
-        key = (x.shape, y.shape)
+        key = (shape_of(x), shape_of(y))
         step = self.made.get(key)
         if step is None:
             if len(self.made) >= 16:  # ever new shapes: start anew, rather than keep records for all
                 self.made.clear()
-            step = self.made[key] = Step(self.model, x.shape, y.shape, self.training)
+            step = self.made[key] = Step(self.model, *key, self.training)
         return step
 
 
 def train(
     model: Trainer,
-    data: tuple[Array, Array, Array | None],
+    data: Data,
     batch_size: int,
     epochs: int,
     initial_epoch: int,
@@ -169,7 +163,7 @@ def train(
     validate : callable
         ``validate(epoch)`` returns the logs of a validation after this epoch, or an empty dict.
     """
-    batches = Batches(data, batch_size)
+    batches, nest = Batches(flat(data), batch_size), nested_like(data)
     totals, steps = Totals(model), Steps(model, training=True)
     draws = stream() if shuffle else None
     model.stop_training = False
@@ -180,7 +174,9 @@ def train(
         for epoch in range(initial_epoch, epochs):
             totals.reset()
             callbacks.on_epoch_begin(epoch)
-            source = batches if draws is None else batches.reshuffled(draws)
+            source: Iterable[Any] = batches if draws is None else batches.reshuffled(draws)
+            if nest is not None:
+                source = map(nest, source)
             try:
                 _train_epoch(source, steps, totals, callbacks)
             except NonFiniteError as error:
@@ -203,15 +199,15 @@ def _train_epoch(source: Iterable[Any], steps: Steps, totals: Totals, callbacks:
     for number, (x, y, weight) in enumerate(source):
         if hooks:
             callbacks.on_train_batch_begin(number)
-        if step is None or len(x) != samples:  # the last batch may be smaller
-            samples, step = len(x), steps.of(x, y)
+        if step is None or rows(x) != samples:  # the last batch may be smaller
+            samples, step = rows(x), steps.of(x, y)
         try:
             loss = step.train(x, y, weight)
         except NonFiniteError:
             if not callbacks.takes_nan:
                 raise
             loss = math.nan
-        totals.add(loss, step, y, weight)
+        totals.add(loss, samples, step, y, weight)
         if hooks:
             callbacks.on_train_batch_end(number, totals.logs)
             if steps.model.stop_training:
@@ -220,7 +216,7 @@ def _train_epoch(source: Iterable[Any], steps: Steps, totals: Totals, callbacks:
 
 def evaluate(
     model: Trainer,
-    data: tuple[Array, Array, Array | None],
+    data: Data,
     batch_size: int,
     callbacks: CallbackList | None = None,
     steps: Steps | None = None,
@@ -232,14 +228,14 @@ def evaluate(
     with single_thread, np.errstate(over="ignore", invalid="ignore"):
         if callbacks is not None:
             callbacks.on_test_begin()
-        for number, (x, y, weight) in enumerate(Batches(data, batch_size)):
-            assert x is not None
-            assert y is not None
+        nest = nested_like(data) or tuple
+        for number, batch in enumerate(Batches(flat(data), batch_size)):
+            x, y, weight = nest(batch)
             if callbacks is not None and hooks:
                 callbacks.on_test_batch_begin(number)
             step = steps.of(x, y)
             loss = step.loss(x, y, weight)
-            totals.add(loss, step, y, weight)
+            totals.add(loss, rows(x), step, y, weight)
             if callbacks is not None and hooks:
                 callbacks.on_test_batch_end(number, totals.logs)
         logs = totals.logs()

@@ -132,7 +132,8 @@ class Tutorial:
 
     def predict(self, windows: Windows) -> Array:
         """Return the network's prediction of each window's target, shape (n, 1)."""
-        return self.model.predict(windows, verbose=0)
+        predicted: Array = self.model.predict(windows, verbose=0)
+        return predicted
 
     def evaluate(self, windows: Windows) -> float:
         """Return the network's loss on `windows`, as ``Model.evaluate`` computes it."""

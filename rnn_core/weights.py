@@ -101,3 +101,17 @@ def checked_values(owner: str, specs: Sequence[WeightSpec], values: Iterable[Any
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{owner}: weight {spec.name!r} must be numeric, got dtype {array.dtype}.")
     return arrays
+
+
+def adjacent(vectors: Sequence[Array]) -> Array | None:
+    """Return the stretch of memory that `vectors` fill one after another in one array, or None if they do not."""
+    base = vectors[0].base if vectors else None
+    if base is None or any(vector.base is not base for vector in vectors):
+        return None
+    start = (vectors[0].ctypes.data - base.ctypes.data) // base.itemsize
+    end = start
+    for vector in vectors:
+        if (vector.ctypes.data - base.ctypes.data) // base.itemsize != end:
+            return None
+        end += vector.size
+    return np.asarray(base[start:end])

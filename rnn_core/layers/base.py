@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rnn_core import constraints, initializers, regularizers
 from rnn_core.config import standardize_dtype
 from rnn_core.data import as_numeric
+from rnn_core.graph import Call, as_symbols, is_symbolic
 from rnn_core.naming import auto_name
 from rnn_core.records import Record
 from rnn_core.serialization import snake_case
@@ -96,6 +97,8 @@ class Layer:
         self.output_shape: Any = None
         self.vector: Array = np.empty(0, self.dtype)
         self.owner: weakref.ref[Any] | None = None  # the model whose vector the weights lie in
+        self.calls: list[Call] = []  # on symbols, in functional models
+        self.wrapper: str | None = None  # the name of the layer around this one, whose vector has the weights
 
     # What a layer states.
 
@@ -237,21 +240,56 @@ class Layer:
         self.ensure_built(x.shape)
         return x
 
-    def __call__(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
-        """Apply the layer to an array and return a new array.
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Apply the layer to an array and return a new array; on a :class:`Symbol`, note the call and return a symbol.
 
         Parameters
         ----------
-        inputs : array_like, shape (batch, ...)
-        training : bool
-            Whether dropout is applied.
+        inputs : array_like, shape (batch, ...), or Symbol
+            A list of them for layers that merge several.
+        training : bool, optional
+            Whether dropout is applied. For a symbol None leaves that to the model.
         mask : array_like of bool, shape (batch, timesteps), optional
-            Which time steps are real, for layers that know masks.
+            Which time steps are real, for layers that know masks. Between symbols masks travel by themselves.
         """
+        if is_symbolic(inputs):
+            return self.connect(inputs, training, mask)
         x = self.convert(inputs)
         record = self.new_record(x.shape)
         record.mask = checked_mask(mask, x.shape)
-        return np.array(self.forward(record, x, training), order="C")
+        return np.array(self.forward(record, x, bool(training)), order="C")
+
+    def connect(self, inputs: Any, training: bool | None = None, mask: Any = None, states: Sequence[Any] = ()) -> Any:
+        """Note a call on symbols, with `states` after the inputs where a recurrent layer is given some."""
+        owner = f"{type(self).__name__} {self.name!r}"
+        if self.wrapper is not None:
+            raise ValueError(f"{owner} is the inside of {self.wrapper!r} and can't be called on symbols by itself.")
+        if mask is not None:
+            raise ValueError(f"{owner}: masks travel between symbols by themselves; mask= goes with arrays.")
+        symbols = as_symbols(owner, inputs) + as_symbols(owner, list(states))
+        call = Call(self, symbols, isinstance(inputs, (list, tuple)), len(states), training)
+        return call.outputs[0] if len(call.outputs) == 1 else call.outputs
+
+    @property
+    def output(self) -> Any:
+        """What the layer's first call put out, a symbol or a list of them; in a Sequential, at its place there."""
+        self._require_calls("output")
+        outputs = self.calls[0].outputs
+        return outputs[0] if len(outputs) == 1 else list(outputs)
+
+    @property
+    def input(self) -> Any:
+        """The symbol that the layer was first called on, or a list of them."""
+        self._require_calls("input")
+        inputs = self.calls[0].inputs
+        return list(inputs) if self.calls[0].as_list else inputs[0]
+
+    def _require_calls(self, asked: str) -> None:
+        model = None if self.owner is None else self.owner()
+        if not self.calls and model is not None:
+            _ = model.outputs  # symbols, made now and noted by the layers
+        if not self.calls:
+            raise AttributeError(f"{type(self).__name__} {self.name!r} is part of no model yet and has no {asked}.")
 
     # Configuration.
 
@@ -274,7 +312,7 @@ class Layer:
     def __getstate__(self) -> dict[str, Any]:
         """Leave the views out: a copy gets its own vector, and views of that."""
         state = {name: value for name, value in vars(self).items() if not _is_view(value, self.vector)}
-        return {**state, "vector": self.vector.copy(), "owner": None}
+        return {**state, "vector": self.vector.copy(), "owner": None, "calls": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over a copied or pickled state, and cut its vector into views."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from rnn_core.checks import positive_int
-from rnn_core.config import standardize_dtype
-from rnn_core.layers.base import InputShape
-from rnn_core.naming import auto_name
+from rnn_core.graph import Call, Symbol
+from rnn_core.layers.base import InputShape, Layer
 
 
-class InputLayer:
-    """What :func:`Input` returns: the shape and dtype that a model starts from.
+class InputLayer(Layer):
+    """The shape and dtype of a model's input; it computes nothing.
 
     Attributes
     ----------
@@ -37,20 +38,33 @@ class InputLayer:
         elif batch_size is not None:
             raise ValueError("Input: batch_size goes with shape, not with batch_shape.")
         assert batch_shape is not None
+        whole = _integer_dtype(dtype)
+        super().__init__(name=name, dtype=None if whole else dtype)
+        self.dtype = whole or self.dtype
         self.batch_shape: InputShape = tuple(
             None if size is None else positive_int("Input", "every size in shape", size) for size in batch_shape
         )
-        self.dtype = standardize_dtype(dtype)
-        self.name = name or auto_name("input_layer")
+        self.input_shape = self.output_shape = self.batch_shape
+        self.built = True
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> InputLayer:
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Make it from a config of this engine or of Keras, whose sparse, ragged and optional inputs are refused."""
         config = dict(config)
         for name in ("sparse", "ragged", "optional"):
             if config.pop(name, False):
                 raise ValueError(f"Input: {name}=True is not supported.")
         return cls(**config)
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol that stands for the input."""
+        call = self.calls[0] if self.calls else Call(self, ())
+        return call.outputs[0]
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Refuse: an input is where a graph begins."""
+        raise TypeError(f"InputLayer {self.name!r} can't be called: it is where a graph begins, not a step in it.")
 
     @property
     def shape(self) -> InputShape:
@@ -65,14 +79,23 @@ class InputLayer:
         return f"<Input name={self.name}, shape={self.batch_shape}, dtype={self.dtype}>"
 
 
+def _integer_dtype(dtype: Any) -> str | None:
+    """Return the name of an integer dtype, None for anything else."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        return None
+    return name if name.startswith(("int", "uint")) else None
+
+
 def Input(
     shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
     name: str | None = None,
     batch_shape: Sequence[int | None] | None = None,
-) -> InputLayer:
-    """State the shape of a model's input, as the first entry of a Sequential model.
+) -> Symbol:
+    """State the shape of a model's input: the first entry of a Sequential model, or what layers are called on.
 
     Parameters
     ----------
@@ -80,7 +103,8 @@ def Input(
         Without the batch: ``(timesteps, features)``; None stands for any size.
     batch_size : int, optional
         A fixed batch size; stateful layers need one.
-    dtype : {"float32", "float64"}, optional
+    dtype : {"float32", "float64", "int32", ...}, optional
+        Integers say what goes in, the input of an :class:`Embedding`; the engine computes in the layers' float dtype.
     name : str, optional
     batch_shape : tuple of int or None
         Instead of `shape` and `batch_size`.
@@ -93,6 +117,6 @@ def Input(
     Examples
     --------
     >>> Input(shape=(1, 4), name="window")
-    <Input name=window, shape=(None, 1, 4), dtype=float32>
+    <Symbol shape=(None, 1, 4), dtype=float32, name=window>
     """
-    return InputLayer(shape, batch_size, dtype, name, batch_shape)
+    return InputLayer(shape, batch_size, dtype, name, batch_shape).symbol

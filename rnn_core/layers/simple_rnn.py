@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 
 from rnn_core import regularizers
 from rnn_core.denormals import flush
-from rnn_core.layers.base import InputShape, Shape, checked_mask
+from rnn_core.graph import is_symbolic
+from rnn_core.layers.base import InputShape, checked_mask, shape_text
 from rnn_core.layers.simple_rnn_cell import SimpleRNNSettings
 from rnn_core.layers.simple_rnn_record import SimpleRNNRecord
+from rnn_core.several import as_list, each
 
 Array = NDArray[Any]
 
@@ -177,22 +179,43 @@ class SimpleRNN(SimpleRNNSettings):
         super().bind(vector)
         self.affine = self.affine_of(vector)
 
-    def compute_output_shape(self, input_shape: InputShape) -> Any:
+    def ensure_built(self, input_shape: Any) -> None:
+        """Build for inputs of this shape, or for the first of two shapes, where the second is that of a state."""
+        super().ensure_built(self._without_state(input_shape))
+
+    def _without_state(self, shape: Any) -> Any:
+        """Return the shape of the inputs alone, where in a graph that of an initial state comes along."""
+        if not isinstance(shape, list):
+            return shape
+        inputs, *states = shape
+        if len(states) > 1 or any(len(state) != 2 or state[1] != self.units for state in states):
+            raise ValueError(
+                f"SimpleRNN {self.name!r}: initial_state must be one state of shape (batch, {self.units}), got "
+                f"{', '.join(map(shape_text, states))}."
+            )
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Return (batch, units), or (batch, timesteps, units); with `return_state` also that of the state."""
-        batch, timesteps, _ = input_shape
+        batch, timesteps, _ = self._without_state(input_shape)
         output = (batch, timesteps, self.units) if self.return_sequences else (batch, self.units)
         return (output, (batch, self.units)) if self.return_state else output
 
-    def new_record(self, shape: Shape, d_vector: Array | None = None) -> SimpleRNNRecord:
+    def new_record(self, shape: Any, d_vector: Array | None = None) -> SimpleRNNRecord:
         """Allocate the arrays for inputs of `shape`."""
+        shape = self._without_state(shape)
         if self.state is not None and len(self.state) != shape[0]:
             raise ValueError(
                 f"SimpleRNN {self.name!r} is stateful with batches of {len(self.state)}, got one of {shape[0]}."
             )
         return SimpleRNNRecord(self, shape, d_vector)
 
-    def forward(self, r: SimpleRNNRecord, x: Array, training: bool = False) -> Array:
+    def forward(self, r: SimpleRNNRecord, x: Any, training: bool = False) -> Any:
         """p = [x, 1] [K; b];  a_t = p_t + h_(t-1) U;  h_t = act(a_t)"""
+        if isinstance(x, list):  # in a graph the initial state comes with the inputs
+            r.inputs = len(x)
+            x, r.initial_state = (*x, None)[:2]
+            r.mask = r.mask[0] if isinstance(r.mask, list) else r.mask
         self._prepare(r, x, training)
         r.x_rows.dot(self.affine, r.projection)
         recurrent_kernel, recurrent, activate = self.recurrent_kernel, r.recurrent, self.activation.forward
@@ -207,16 +230,23 @@ class SimpleRNN(SimpleRNNSettings):
                 np.copyto(h, r.hidden[t], where=~r.step_mask[t])
         if self.state is not None:
             self.state[...] = r.last_hidden
+        output = r.hidden_sequence if self.return_sequences else r.last_hidden
         if self.zero_output_for_mask and r.step_mask is not None:
-            return self._output_zeroed(r)
-        return r.hidden_sequence if self.return_sequences else r.last_hidden
+            output = self._output_zeroed(r)
+        return (output, r.last_hidden) if self.return_state else output
 
-    def backward(self, r: SimpleRNNRecord, d_output: Array) -> Array | None:
+    def backward(self, r: SimpleRNNRecord, d_output: Any) -> Any:
         """dh_t = dy_t + da_(t+1) Uᵀ;  da_t = dh_t * act'(a_t);  then dK, dU, db and dx, one product each"""
-        if self.zero_output_for_mask and r.step_mask is not None:
+        d_state = None
+        if self.return_state:
+            d_output, d_state = d_output  # one of them is None where it was not used
+        if self.zero_output_for_mask and r.step_mask is not None and d_output is not None:
             d_output = self._d_output_zeroed(r, d_output)
-        d_steps = d_output.transpose(1, 0, 2) if self.return_sequences else None  # dy_t, shape (T, B, H)
+        sequences = self.return_sequences and d_output is not None
+        d_steps = d_output.transpose(1, 0, 2) if sequences else None  # dy_t, shape (T, B, H)
         d_hidden = d_output if d_steps is None else d_steps[-1]
+        if d_state is not None:
+            d_hidden = d_state if d_hidden is None else d_hidden + d_state
         derivative, last, recurrent_kernel_transposed = self.activation.backward, r.timesteps - 1, r.transposed
         if last or r.has_initial_state:
             recurrent_kernel_transposed[...] = self.recurrent_kernel.T
@@ -244,7 +274,8 @@ class SimpleRNN(SimpleRNNSettings):
                 r.d_preactivation[0].dot(recurrent_kernel_transposed, r.d_hidden)
                 self._recurrent_dropout_and_carry(r, r.d_hidden, carried)
         self._weight_gradients(r)
-        return self._input_gradient(r) if r.needs_d_input else None
+        d_input = self._input_gradient(r) if r.needs_d_input else None
+        return [d_input, r.d_hidden][: r.inputs] if r.inputs else d_input
 
     def _prepare(self, r: SimpleRNNRecord, x: Array, training: bool) -> None:
         """Lay the inputs out in processing order, and set up state, mask and dropout of this batch."""
@@ -321,29 +352,32 @@ class SimpleRNN(SimpleRNNSettings):
 
     reset_states = reset_state
 
-    def __call__(self, inputs: Any, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
-        """Apply the layer to an array.
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None, initial_state: Any = None) -> Any:
+        """Apply the layer to an array; on a symbol, note the call.
 
         Parameters
         ----------
-        inputs : array_like, shape (batch, timesteps, features)
-        training : bool
-            Whether dropout is applied.
+        inputs : array_like, shape (batch, timesteps, features), or Symbol
+        training : bool, optional
+            Whether dropout is applied. For a symbol None leaves that to the model.
         mask : array_like of bool, shape (batch, timesteps), optional
-        initial_state : array_like, shape (batch, units), or a list of one, optional
+        initial_state : array_like, shape (batch, units), or Symbol, or a list of one, optional
 
         Returns
         -------
         ndarray, shape (batch, units) or (batch, timesteps, units)
             With `return_state` a tuple of it and the last state (batch, units).
         """
+        if is_symbolic(inputs):
+            states = () if initial_state is None else as_list(initial_state)
+            return self.connect(inputs, training, mask, states)
         x = self.convert(inputs)
         r = self.new_record(x.shape)
         r.mask = checked_mask(mask, x.shape)
         if initial_state is not None:
             r.initial_state = self.checked_state("initial_state", initial_state, len(x))
-        output = np.array(self.forward(r, x, training), order="C")
-        return (output, r.hidden[-1].copy()) if self.return_state else output
+        output = each(lambda part: np.array(part, order="C"), self.forward(r, x, bool(training)))
+        return tuple(output) if self.return_state else output
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

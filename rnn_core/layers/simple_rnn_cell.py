@@ -11,9 +11,9 @@ from rnn_core import activations, constraints, initializers, regularizers
 from rnn_core.checks import positive_int, real
 from rnn_core.data import as_numeric
 from rnn_core.layers.base import InputShape, Layer, Shape
+from rnn_core.layers.cell import Cell, CellRecord
 from rnn_core.layers.dropout import draw_dropout_mask
 from rnn_core.random import stream
-from rnn_core.records import Record
 
 Array = NDArray[Any]
 
@@ -125,20 +125,18 @@ class SimpleRNNSettings(Layer):
         return array
 
 
-class SimpleRNNCellRecord(Record):
+class SimpleRNNCellRecord(CellRecord):
     """What one step computes: inputs and state as the products saw them (dropped out), and the hidden state."""
 
-    def __init__(self, layer: SimpleRNNCell, shape: Shape, d_vector: Array | None) -> None:
-        self.x = np.empty(shape, layer.dtype)  # (B, features)
-        self.h_previous = np.zeros((shape[0], layer.units), layer.dtype)
-        self.preactivation = np.empty((shape[0], layer.units), layer.dtype)
-        self.hidden = np.empty_like(self.preactivation)
-        self.input_dropout: Array | None = None
-        self.recurrent_dropout: Array | None = None
-        self.d_weights = None if d_vector is None else layer.views(d_vector)
+    def __init__(self, cell: SimpleRNNCell, shape: Shape, d_vector: Array | None) -> None:
+        super().__init__(cell, d_vector)
+        self.x = np.empty(shape, cell.dtype)  # (B, F)
+        self.h_previous = np.empty((shape[0], cell.units), cell.dtype)
+        self.preactivation = np.empty_like(self.h_previous)
+        self.hidden = np.empty_like(self.h_previous)
 
 
-class SimpleRNNCell(SimpleRNNSettings):
+class SimpleRNNCell(SimpleRNNSettings, Cell):
     r"""One step of Elman's network, for :class:`RNN` and for study.
 
     ::
@@ -166,66 +164,42 @@ class SimpleRNNCell(SimpleRNNSettings):
     array([[13., 23.]], dtype=float32)
     """
 
-    ranks: ClassVar[tuple[int, ...]] = (2,)
-    input_layout: ClassVar[str] = "(batch, features)"
-
     @property
     def state_size(self) -> int:
-        """The width of the state."""
+        """The width of the state, which is the output."""
         return self.units
-
-    @property
-    def output_size(self) -> int:
-        """The width of the output."""
-        return self.units
-
-    def get_initial_state(self, batch_size: int) -> list[Array]:
-        """Return the state before the first step: zeros (batch, units)."""
-        return [np.zeros((batch_size, self.units), self.dtype)]
-
-    def compute_output_shape(self, input_shape: InputShape) -> InputShape:
-        """Return (batch, units)."""
-        return (input_shape[0], self.units)
 
     def new_record(self, shape: Shape, d_vector: Array | None = None) -> SimpleRNNCellRecord:
         """Allocate the arrays of one step for inputs (batch, features)."""
         return SimpleRNNCellRecord(self, shape, d_vector)
 
-    def step(self, r: SimpleRNNCellRecord, x: Array, h: Array, training: bool = False) -> Array:
+    def step(self, r: SimpleRNNCellRecord, x: Array, states: list[Array]) -> tuple[Array, list[Array]]:
         """h' = act((x * dm) K + (h * rm) U + b)"""
-        r.input_dropout = r.recurrent_dropout = None
-        if training:
-            r.input_dropout, r.recurrent_dropout = self.dropout_masks(*x.shape)
-        r.x[...] = x if r.input_dropout is None else x * r.input_dropout
-        r.h_previous[...] = h if r.recurrent_dropout is None else h * r.recurrent_dropout
+        (h,) = states
+        input_dropout, recurrent_dropout = r.dropout_masks or (None, None)
+        r.x[...] = x if input_dropout is None else x * input_dropout
+        r.h_previous[...] = h if recurrent_dropout is None else h * recurrent_dropout
         a = r.preactivation
         np.add(r.x @ self.kernel, r.h_previous @ self.recurrent_kernel, out=a)
         if self.use_bias:
             a += self.bias
         self.activation.forward(a, r.hidden)
-        return r.hidden
+        return r.hidden, [r.hidden]
 
-    def step_backward(self, r: SimpleRNNCellRecord, d_hidden: Array) -> tuple[Array, Array]:
+    def step_backward(self, r: Any, d_output: Array, d_states: list[Array]) -> tuple[Array, list[Array]]:
         """da = dh' * act'(a);  dK, dU, db into the record;  return dx = da Kᵀ * dm and dh = da Uᵀ * rm"""
+        d_hidden = d_output + d_states[0]
         da = np.empty_like(d_hidden)
         saved = r.hidden if self.activation.needs == "output" else r.preactivation
         self.activation.backward(saved, d_hidden, da, np.empty_like(da))
-        if r.d_weights is not None:
-            r.d_weights["kernel"][...] = r.x.T @ da
-            r.d_weights["recurrent_kernel"][...] = r.h_previous.T @ da
-            if self.use_bias:
-                r.d_weights["bias"][...] = da.sum(axis=0)
+        np.dot(r.x.T, da, out=r.d_kernel)
+        np.dot(r.h_previous.T, da, out=r.d_recurrent_kernel)
+        if self.use_bias:
+            da.sum(axis=0, out=r.d_bias)
         dx, dh = da @ self.kernel.T, da @ self.recurrent_kernel.T
-        if r.input_dropout is not None:
-            dx *= r.input_dropout
-        if r.recurrent_dropout is not None:
-            dh *= r.recurrent_dropout
-        return dx, dh
-
-    def __call__(self, inputs: Any, states: Any, training: bool = False) -> Any:  # type: ignore[override]
-        """Take one step: return the output (batch, units) and the new state, a list where `states` is one."""
-        x = self.convert(inputs)
-        nested = isinstance(states, (list, tuple))
-        h = self.checked_state("states", states, len(x))
-        hidden = self.step(self.new_record(x.shape), x, h, training)
-        return hidden, [hidden] if nested else hidden
+        input_dropout, recurrent_dropout = r.dropout_masks or (None, None)
+        if input_dropout is not None:
+            dx *= input_dropout
+        if recurrent_dropout is not None:
+            dh *= recurrent_dropout
+        return dx, [dh]

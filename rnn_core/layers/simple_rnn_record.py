@@ -60,6 +60,7 @@ class SimpleRNNRecord(Record):
         self.last_hidden = self.hidden[-1]
         self.hidden_sequence = self.hidden[1:].transpose(1, 0, 2)  # (B, T, H)
 
+        self.inputs = 0  # in a graph: 1 for the inputs in a list, 2 where an initial state comes with them
         self.initial_state: Array | None = None  # (B, H), where a call gives one
         self.has_initial_state = False
         self.input_dropout: Array | None = None  # (B, F)

@@ -41,7 +41,7 @@ def peak_of_a_step(workload, batch):
     step, totals = training.Step(model, x.shape, y.shape, True), training.Totals(model)
 
     def train():
-        totals.add(step.train(x, y, None), step, y, None)
+        totals.add(step.train(x, y, None), len(x), step, y, None)
 
     with single_thread:
         for _ in range(3):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from rnn_core.layers import Activation, Dense, Dropout, Input, Masking, SimpleRNN
 from rnn_core.models import Sequential
-from rnn_core.passes import Pass
+
+from .chains import chain_pass
 
 SHAPE = (3, 5, 4)  # batch, timesteps, features
 SEEDS = st.integers(0, 2**32 - 1)
@@ -60,7 +61,7 @@ def random_mask(seed: int = 0) -> np.ndarray:
 def test_a_pass_is_one_layer_after_the_other(seed, masked):
     chain, x = stack(seed), random_input(seed % 1000)
     mask = random_mask(seed) if masked else None
-    one = Pass(chain, SHAPE)
+    one = chain_pass(chain, SHAPE)
     expected = x
     for number, layer in enumerate(chain):
         if isinstance(layer, Dropout):
@@ -77,7 +78,7 @@ def test_gradients_lie_as_the_weights_do():
     """Each layer's part of the vector is what the layer computes alone, in the order of the chain."""
     chain, x = stack(), random_input()
     d_vector = np.full(total(chain), np.nan)
-    one = Pass(chain, SHAPE, d_vector, needs_d_input=True)
+    one = chain_pass(chain, SHAPE, d_vector, needs_d_input=True)
     one.forward(x)
     d = one.backward(w := np.ones((3, 2)))
     values, parts, start = [x], [], 0
@@ -96,7 +97,7 @@ def test_gradients_lie_as_the_weights_do():
 
 def test_the_gradient_of_the_input_is_only_computed_where_it_is_asked_for():
     chain, x = stack(), random_input()
-    one, other = (Pass(chain, SHAPE, np.empty(total(chain)), needs_d_input=needs) for needs in (False, True))
+    one, other = (chain_pass(chain, SHAPE, np.empty(total(chain)), needs_d_input=needs) for needs in (False, True))
     for each in (one, other):
         each.forward(x)
     assert one.backward(np.ones((3, 2))) is None
@@ -113,11 +114,11 @@ def test_a_pass_used_again_gives_what_a_fresh_one_gives(seed, batches, penalty):
     """A mask given with one batch is not that of the next."""
     chain = stack(seed, activity_regularizer=penalty)
     used_d, fresh_d = np.empty(total(chain)), np.empty(total(chain))
-    used = Pass(chain, SHAPE, used_d, needs_d_input=True)
+    used = chain_pass(chain, SHAPE, used_d, needs_d_input=True)
     for number, (masked, training) in enumerate(batches):
         x, mask = random_input(number), random_mask(seed + number) if masked else None
         results = []
-        for one in (used, Pass(chain, SHAPE, fresh_d, needs_d_input=True)):
+        for one in (used, chain_pass(chain, SHAPE, fresh_d, needs_d_input=True)):
             chain[1].dropout_stream = np.random.default_rng(number)
             output = one.forward(x, training, mask).copy()
             results.append((output, one.backward(np.ones_like(output)).copy(), one.activity_penalty()))
@@ -129,7 +130,7 @@ def test_a_pass_used_again_gives_what_a_fresh_one_gives(seed, batches, penalty):
 
 def test_two_passes_do_not_disturb_each_other():
     chain, x, other = stack(), random_input(), random_input(5)
-    one, two = (Pass(chain, SHAPE, np.empty(total(chain)), needs_d_input=True) for _ in range(2))
+    one, two = (chain_pass(chain, SHAPE, np.empty(total(chain)), needs_d_input=True) for _ in range(2))
     one.forward(x)
     expected = one.backward(np.ones((3, 2))).copy()
     kept = one.output.copy()
@@ -155,13 +156,13 @@ def test_masks_travel_as_the_layers_hand_them_on():
     for layer in chain:
         layer.ensure_built(shape)
         shape = layer.output_shape
-    one = Pass(chain, SHAPE)
+    one = chain_pass(chain, SHAPE)
     one.forward(x)
     for record in one.records[1:6]:
         np.testing.assert_array_equal(record.mask, mask)
     assert one.records[6].mask is None
     assert one.output_mask is None
-    sequences = Pass(chain[:5], SHAPE)
+    sequences = chain_pass(chain[:5], SHAPE)
     sequences.forward(x)
     np.testing.assert_array_equal(sequences.output_mask, mask)
 
@@ -171,7 +172,7 @@ def test_activity_penalties_count_once_over_the_batch_size():
     second = Dense(2, "tanh", activity_regularizer="l2", dtype="float64")
     x = random_input(0, (4, 3))
     first.ensure_built((4, 3)), second.ensure_built((4, 2))
-    one = Pass([first, second], (4, 3), np.empty(total([first, second])), needs_d_input=True)
+    one = chain_pass([first, second], (4, 3), np.empty(total([first, second])), needs_d_input=True)
     one.forward(x)
     h, y = first(x), second(first(x))
     assert one.activity_penalty() == pytest.approx(0.01 * (np.abs(h).sum() + (y**2).sum()) / 4, rel=1e-13)

@@ -209,15 +209,14 @@ def test_in_a_pipeline_with_time_series_split_and_grid_search():
     assert search.best_score_ > 0.8
 
 
-def process(estimator, x, y):
-    """Where a fit is judged."""
-    return os.getpid()
-
-
 def test_a_grid_search_over_a_dask_cluster_finds_what_one_process_finds():
     pytest.importorskip("dask.distributed", reason="dask is not installed")
     from dask.distributed import Client, LocalCluster
     from joblib import parallel_backend
+
+    def process(estimator, x, y):  # inside, so that it travels by value: a worker cannot import this file
+        """Where a fit is judged."""
+        return os.getpid()
 
     x, y = sine()
     scoring = {"r2": "r2", "process": process}

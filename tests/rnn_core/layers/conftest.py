@@ -11,3 +11,17 @@ def keras_in_float64():
     keras.config.set_floatx("float64")
     yield
     keras.config.set_floatx("float32")
+
+
+@pytest.fixture(scope="module")
+def float64_everywhere():
+    """Let all layers, ours and Keras', compute in float64 unless they say otherwise."""
+    import rnn_core
+
+    from .against_keras import keras
+
+    for module in (rnn_core, keras):
+        module.config.set_floatx("float64")
+    yield
+    for module in (rnn_core, keras):
+        module.config.set_floatx("float32")

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_core import activations, layers
-from rnn_core.passes import Pass
+from rnn_core.several import as_list
 
+from ..chains import chain_pass
 from ..finite_differences import SEEDS, check_gradients, examples
 
 SIZES = st.integers(1, 3)
@@ -76,19 +77,19 @@ def check_simple_rnn(
     if start == "initial_state":
         record.initial_state = h0
 
-    def forward() -> np.ndarray:
+    def forward() -> list[np.ndarray]:
         restart_dropout(layer)
         if layer.state is not None:
             layer.state[...] = h0
-        return layer.forward(record, x, training=True)
+        return as_list(layer.forward(record, x, training=True))  # with return_state, output and state
 
-    w = draws.standard_normal(forward().shape)
-    d_input = layer.backward(record, w)
+    w = [draws.standard_normal(part.shape) for part in forward()]
+    d_input = layer.backward(record, w if len(w) > 1 else w[0])
     gradients = {name: (getattr(layer, name), view.copy()) for name, view in layer.views(d_vector).items()}
     gradients["input"] = (x, d_input.copy())
     if start != "zero" or layer.stateful:
         gradients["initial_state"] = (h0, record.d_hidden.copy())
-    check_gradients(lambda: np.sum(w * forward()), gradients)
+    check_gradients(lambda: sum(np.sum(d * y) for d, y in zip(w, forward(), strict=True)), gradients)
 
 
 @examples(150)
@@ -173,10 +174,11 @@ def test_simple_rnn_cell(seed, recurrent_dropout):
 
     def forward() -> np.ndarray:
         restart_dropout(cell)
-        return cell.step(record, x, h, training=True)
+        record.dropout_masks = cell.dropout_masks(*x.shape)
+        return cell.step(record, x, [h])[0]
 
     w = draws.standard_normal(forward().shape)
-    dx, dh = cell.step_backward(record, w)
+    dx, (dh,) = cell.step_backward(record, w, [np.zeros_like(h)])
     gradients = {name: (getattr(cell, name), view) for name, view in cell.views(d_vector).items()}
     check_gradients(lambda: np.sum(w * forward()), {**gradients, "input": (x, dx), "state": (h, dh)})
 
@@ -210,7 +212,7 @@ def check_chain(
         draw_weights(layer, draws, scale)
         current, size = layer.output_shape, size + layer.vector.size
     d_vector = np.full(size, np.nan)
-    one = Pass(chain, shape, d_vector, needs_d_input=True)
+    one = chain_pass(chain, shape, d_vector, needs_d_input=True)
 
     def forward() -> np.ndarray:
         restart_dropout(*chain)
