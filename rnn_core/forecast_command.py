@@ -75,7 +75,7 @@ def prepare(
         if name not in known:
             from rnn_core.serialization import suggestion
 
-            raise ValueError(f"--models: there is no {name!r}, only {', '.join(known)}.{suggestion(name, known)}")
+            raise ValueError(f"--models: there is no {name!r}.{suggestion(name, known)}")
     shipped = file == SUNSPOTS
     if shipped:
         if inputs or index or target not in (None, literature.TARGET):
@@ -110,6 +110,8 @@ def prepare(
     fold = -(-(train_end - round(contest.BACKTEST_FROM * train_end)) // contest.FOLDS)
     most = min(fold, *(stop - first for first, stop in tests.values()))
     _check_length(table, train_end, max(step, lags + 1), most, horizon)
+    if period is not None and period > (before := round(contest.BACKTEST_FROM * train_end)):
+        raise ValueError(f"--period: the first fold of the rolling origin has {before} rows before it, not {period}.")
     return Task(
         table, target, train_end, tests, step, lags, min(literature.HORIZON, most) if horizon is None else horizon,
         period, sqrt, list(models or known), seeds or (10 if shipped else 3),
@@ -298,11 +300,12 @@ def _print(
             ends = name in (linear, task.networks[-1])
             table.add_row(name, *cells, style="bold" if name == best else None, end_section=ends)
         console.print(table)
+    folded = _some(min(contest.BACKTEST_NETWORKS, task.seeds), "network")
     console.print(
-        f"'one network': mean ± standard deviation over {task.seeds} seeds. 'mean of all': the {task.seeds} networks' "
-        "mean forecast, one predictor; for those without random numbers, themselves. "
-        f"'rolling origin': {contest.FOLDS} folds within the training rows, the mean of "
-        f"{min(contest.BACKTEST_NETWORKS, task.seeds)} networks. It alone picks the best network: [bold]{best}[/].\n"
+        f"'one network': mean ± standard deviation over {_some(task.seeds, 'seed')}. 'mean of all': the mean forecast "
+        f"of {_some(task.seeds, 'network')}, one predictor; for those without random numbers, themselves. "
+        f"'rolling origin': {contest.FOLDS} folds within the training rows, the mean of {folded}. "
+        f"It alone picks the best network: [bold]{best}[/].\n"
     )
     past = outcome.backtest_scores()
     if past[linear] < past[best]:
@@ -331,6 +334,10 @@ def _print(
 
 def _rounded(numbers: pd.Series[float]) -> dict[str, float]:
     return {str(name): round(float(number), 6) for name, number in numbers.items()}
+
+
+def _some(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _change(ours: float, theirs: float) -> str:

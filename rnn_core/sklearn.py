@@ -225,8 +225,11 @@ class RNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _network(self, x: Array, outputs: int) -> Sequential:
         dtype = str(x.dtype)
+        hidden: Any = self.dense_units
+        if isinstance(hidden, str) or not np.iterable(hidden):
+            raise TypeError(f"RNNRegressor: dense_units must be a sequence such as (16,), got {hidden!r}.")
         model = Sequential([Input(x.shape[1:], dtype=dtype), SimpleRNN(self.units, self.activation, dtype=dtype)])
-        for units in self.dense_units:
+        for units in hidden:
             model.add(Dense(units, self.activation, dtype=dtype))
         model.add(Dense(outputs, dtype=dtype))
         optimizer = optimizers.get(copy.deepcopy(self.optimizer))  # this fit's own: it remembers gradients

@@ -16,6 +16,7 @@ looked at: what is chosen is chosen by it, and its errors give the intervals of 
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,8 @@ UNITS, LEARNING_RATE = 16, 0.003
 EPOCHS, PATIENCE = 600, 30
 VALIDATION = 0.15
 """The part of the training rows, the last, whose error says when to stop."""
+LEAST_WEIGHT = 0.25
+"""What a count of 0 weighs in training on square roots, as a part of what the mean count adds."""
 BACKTEST_FROM, FOLDS, BACKTEST_NETWORKS = 0.55, 4, 3
 """The rolling origin: from where on in the training rows, in how many folds, and the mean of how many networks."""
 COMMITTEE = -1
@@ -77,19 +80,44 @@ class Network:
         model.compile(optimizer=Adam(LEARNING_RATE), loss="mse")
         return model
 
-    def fit(self, windows: Windows, seed: int) -> Sequential:
-        """Train: find the number of epochs on the last rows, then train anew on all for so many."""
+    def fit(self, windows: Windows, seed: int, counts: bool = False) -> Sequential:
+        """Train: find the number of epochs on the last rows, then train anew on all for so many.
+
+        With `counts` the windows hold square roots, and errors weigh as those of the counts: see :func:`as_counts`.
+        """
         first, stop = windows.target_rows[0, 0], windows.end
         cut = stop - max(1, round(VALIDATION * (stop - first)))
         early, late = windows.between(first, cut), windows.between(cut, stop)
         options: dict[str, Any] = {"batch_size": batch_size(len(windows)), "verbose": 0}
         stopping = EarlyStopping(patience=PATIENCE)
+        weights = as_counts if counts else lambda part: None
+        judged_by = (late.inputs, late.targets, weights(late))
         with seeded(seed):
-            self.build(early).fit(early, validation_data=late, epochs=EPOCHS, callbacks=[stopping], **options)
+            self.build(early).fit(
+                early, sample_weight=weights(early), validation_data=judged_by, epochs=EPOCHS, callbacks=[stopping],
+                **options,
+            )  # fmt: skip
         with seeded(seed):
             model = self.build(windows)
-            model.fit(windows, epochs=stopping.best_epoch + 1, **options)
+            model.fit(windows, sample_weight=weights(windows), epochs=stopping.best_epoch + 1, **options)
         return model
+
+
+def as_counts(windows: Windows) -> Array:
+    """Return weights with which the squared errors of square roots are about those of the counts y, shape (n,).
+
+    ::
+
+        y = r²,   dy = 2 r dr,   so   dy² ~ y dr²          weight = y + LEAST_WEIGHT * mean of y, over its mean
+
+    Examples
+    --------
+    >>> as_counts(Windows(np.sqrt([3.0, 4.0, 0.0, 8.0]), step=1)).round(6)
+    array([1. , 0.2, 1.8])
+    """
+    counts = windows.table.values[windows.target_rows[:, 0], windows.target_columns[0]] ** 2
+    weights = counts + LEAST_WEIGHT * counts.mean()
+    return np.asarray(weights / weights.mean() if weights.any() else np.ones(len(weights)))
 
 
 def batch_size(windows: int) -> int:
@@ -111,7 +139,7 @@ def _jordan(units: int, outputs: int, l2: L2) -> list[Layer]:
         JordanRNN(
             units,
             outputs,
-            "relu",
+            "tanh",
             decay=0.7,
             kernel_regularizer=l2,
             recurrent_regularizer=l2,
@@ -132,6 +160,7 @@ NETWORKS = {
 """By the name on the command line.
 
 ReLU: of what is larger than all that was trained on, a piecewise linear network still makes more, where tanh saturates.
+Jordan's has tanh all the same: what it feeds back would grow without bounds.
 """
 
 
@@ -151,8 +180,8 @@ class Committee:
 class Entrant:
     """A predictor in the contest: how it reads the table, how it is trained with a seed, whether that draws numbers.
 
-    With `roots` it reads and predicts square roots, which suit counts: their noise grows with their size, that of
-    their roots does not.
+    With `roots` it reads and predicts square roots, which suit counts: from high counts to low the roots spread
+    evenly. What is judged, and weighs in training, is still the error of the counts.
     """
 
     name: str
@@ -203,7 +232,8 @@ def entrants(
     found = [Entrant(f"AR({step})", {"step": step}, _without_seed(LinearAutoregression()))]
     for name in names:
         network = NETWORKS[name]
-        found.append(Entrant(name, network.windows(step, lags or step), network.fit, draws=True, roots=roots))
+        fit = functools.partial(network.fit, counts=roots)
+        found.append(Entrant(name, network.windows(step, lags or step), fit, draws=True, roots=roots))
     baselines: list[Baseline] = [Persistence(), MovingAverage(), TrainMean()]
     if period is not None:
         baselines.append(Seasonal(period))

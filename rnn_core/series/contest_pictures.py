@@ -31,7 +31,7 @@ def scores(outcome: Outcome, names: list[str]) -> Figure:
             color = VERMILLION if len(single) else BLACK
             label = "mean of all networks" if len(single) else "no network"
             axes.plot([place], [of[COMMITTEE]], "D", markersize=7, label=label, color=color)
-            beside = place + (0.32 if len(single) else 0.1)
+            beside = place + (0.32 if len(single) > 1 else 0.1)
             axes.text(beside, of[COMMITTEE], f"{of[COMMITTEE]:.3f}", va="center", fontsize=9)
         axes.set_xlim(-0.5, len(names) - 0.2)
         axes.set_ylim(bottom=0)

@@ -5,8 +5,8 @@ tested on 1921-1955 and 1956-1979, squared errors divided by 1496, the variance 
 
 How the networks of :mod:`rnn_core.series.contest` were chosen
 --------------------------------------------------------------
-Settings were compared on the years up to 1920 alone, by squared error / 1496 one year ahead, with the last 30 years of
-each training part deciding when to stop:
+Settings were compared on the years up to 1920 alone, by squared error / 1496 one year ahead, with the last 30 years
+of each training part deciding when to stop:
 
     rolling origin    trained up to 1820, 1845, 1870, 1895, scored on the next 25 years
     high cycles       1771-1795, and these with 1830-1875, left out and scored: higher than all that was trained on
@@ -37,14 +37,49 @@ networks; their mean):
     ReLU, roots           0.149      0.110 ± 0.012; 0.106    0.335 ± 0.065; 0.322     the one taken
     AR(12)                0.224      0.130                   0.368
 
-MLP, Jordan and NARX took the same step to ReLU and roots by the six folds (0.189, 0.181, 0.188).
-``rnn-core forecast sunspots`` gives that one 0.113 ± 0.016; 0.108 and 0.349 ± 0.069; 0.335 (31 years decide when to
-stop, not 30, and the roots are of the counts, not of the counts + 1).
+MLP, Jordan and NARX took the same step to ReLU and roots by the six folds (0.189, 0.181, 0.188). With 31 years to
+decide when to stop, and roots of the counts, not of the counts + 1, that one came to 0.108 and 0.335 on the tests, its
+single networks to 0.113 ± 0.016 and 0.349 ± 0.069. It had been chosen with the first test result known, and on
+1956-1979 four of ten single networks were behind AR(12).
 
-All are ahead on 1921-1955; that one is ahead on both. The training years leave the choice between the four open:
-it was made for ReLU because tanh saturates beyond what it was trained on, with the test result of the first round
-known. So the lead on 1921-1955 is a fair test; that on 1956-1979 is within the spread of single networks, hangs on a
-few years around 1957, and should be read with this history.
+Third round, again on the six folds, of which the two of high cycles now leave out every window that reaches into
+them (AR(12): 0.222, AR(9): 0.198). Mean forecasts of three Elman networks on roots, one change at a time:
+
+    as it was                                    0.153
+    an autoregression added to its output        0.163 to 0.204   in one graph, four L2
+    no biases: twice the cycle, twice the        0.238            0.257 with the autoregression; windows divided by
+    forecast                                                      their largest value 0.308
+    noise on the inputs                          0.158 to 0.199
+    windows copied at other heights              0.150, 0.168
+    another 30 years to stop by in each network  0.149
+    averaged weights; dropout                    0.151; 0.181
+    9, 18, 24 years; two layers; 8, 32 units     0.151, 0.161, 0.156; 0.153; 0.164, 0.142
+    half, twice, four times the L2; a quarter    0.148, 0.157, 0.189; 0.158
+    a third of the learning rate, more patience  0.147, 0.148
+    no, four times the L2 on U; U from 0.8 I     0.173, 0.156; 0.150
+    tanh; softplus; counts; the power 0.7        0.151; 0.177; 0.145; 0.146
+    errors weighed as those of the counts        0.134, 0.137     a count of 0 weighs as 10, 40
+
+The last is what was missing: what is judged are squared errors of counts, and those of roots make little of the high
+cycles (:func:`rnn_core.series.contest.as_counts`). With four other seeds, where the network as it was has 0.148: a
+count of 0 weighing as 5, 10, 20, 40 gives 0.136, 0.133, 0.137, 0.141; with 20, tanh 0.138, a third of the learning
+rate 0.136, more patience 0.137, 32 units 0.139 (twice the L2 0.151), the autoregression added 0.147. So 10 was
+taken, a quarter of the mean count, and for the others too: MLP 0.198 to 0.181, NARX 0.206 to 0.187; Jordan's network
+went from 0.191 to 0.236, and with tanh to 0.166, which it was given. Only then were they tested, once, by
+``rnn-core forecast sunspots`` (ten seeds: single networks; their mean):
+
+               1921-1955               1956-1979
+    Elman      0.097 ± 0.006; 0.092    0.294 ± 0.028; 0.282
+    NARX       0.104 ± 0.006; 0.103    0.337 ± 0.018; 0.334
+    MLP        0.108 ± 0.006; 0.106    0.360 ± 0.033; 0.354
+    Jordan     0.166 ± 0.033; 0.157    0.589 ± 0.145; 0.569
+    AR(12)     0.130                   0.368
+
+Each of the ten Elman networks is ahead on both, and each of ten more (seeds 10-19: 0.094 ± 0.008; 0.088 and
+0.284 ± 0.030; 0.272). How far this goes: it is the third look at these tests. That the second was not clear is why
+there was a third round, though no setting was chosen by it. 59 years are few: drawn anew with replacement, the lead
+of the mean forecast is gone in 9 of 100 draws. And most of that on 1956-1979 is one year, the steep rise of 1956:
+without it 0.208 against 0.215.
 """
 
 from __future__ import annotations

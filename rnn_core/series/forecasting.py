@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core import checks
+from rnn_core.data import all_finite
 from rnn_core.models import Sequential
 from rnn_core.series.baselines import Baseline
 from rnn_core.series.table import Table
@@ -71,6 +72,7 @@ def predict_ahead(model: Predicts, windows: Windows, steps: int) -> Array:
            [ 8., 16., 32.]])
     """
     steps = checks.positive_int("predict_ahead", "steps", steps)
+    _check_predicts("predict_ahead", model)
     windows = windows.without_padding()
     wide = windows.replace(horizon=steps)
     if not len(wide):
@@ -135,6 +137,7 @@ def forecast(model: Predicts, history: Windows, steps: int, future_inputs: Any =
     import pandas as pd
 
     steps = checks.positive_int("forecast", "steps", steps)
+    _check_predicts("forecast", model)
     if isinstance(model, Baseline):
         raise TypeError(f"forecast: {type(model).__name__} predicts windows: use predict_ahead.")
     state_carries = is_stateful(model)
@@ -171,7 +174,14 @@ def stateful_twin(model: Sequential) -> Sequential:
     Parameters
     ----------
     model : Sequential
-        Built, with inputs (batch, timesteps, features) and layers that hand on the last hidden state.
+        Built, with inputs (batch, timesteps, features). Its last recurrent layer hands on the last step alone.
+
+    Raises
+    ------
+    TypeError
+        If the model is no Sequential.
+    ValueError
+        If it is not built so, or a layer reads a window from its end: that needs rows which have not come yet.
 
     Examples
     --------
@@ -181,13 +191,18 @@ def stateful_twin(model: Sequential) -> Sequential:
     >>> twin.input_shape, twin.layers[0].stateful
     ((1, 1, 3), True)
     """
+    if not isinstance(model, Sequential):
+        raise TypeError(f"stateful_twin: model must be a Sequential, got {type(model).__name__}.")
     if not model.built or model.input_shape is None or len(model.input_shape) != 3:
         raise ValueError("stateful_twin: the model must be built for inputs (batch, timesteps, features).")
-    from rnn_core.layers import Input, SimpleRNN
+    from rnn_core.layers import Bidirectional, Input
 
-    recurrent = [layer for layer in model.layers if isinstance(layer, SimpleRNN)]
-    if not recurrent or any(layer.go_backwards for layer in recurrent):
-        raise ValueError("stateful_twin: the model needs a SimpleRNN, and none that goes backwards.")
+    recurrent: list[Any] = [layer for layer in model.layers if hasattr(layer, "stateful")]
+    if not recurrent or recurrent[-1].return_sequences:
+        raise ValueError("stateful_twin: the model needs a recurrent layer, the last with return_sequences=False.")
+    for layer in recurrent:
+        if isinstance(layer, Bidirectional) or layer.go_backwards:
+            raise ValueError(f"stateful_twin: layer {layer.name!r} reads a window from its end, so it cannot go on.")
     layers: list[Any] = [Input(batch_shape=(1, 1, model.input_shape[2]), dtype=model.dtype)]
     for layer in model.layers:
         config = layer.get_config()
@@ -222,6 +237,11 @@ def _closed_loop(model: Predicts, windows: Windows, values: Array, steps: int) -
     target_shift, target_scale = (0.0, 1.0) if windows.scaler is None else windows.scaler.of(windows.target_names)
     predicted: Array = values[:, first : first + steps, columns] * target_scale + target_shift
     return predicted
+
+
+def _check_predicts(owner: str, model: Any) -> None:
+    if not callable(getattr(model, "predict", None)):
+        raise TypeError(f"{owner}: model must have a method predict, got {type(model).__name__}.")
 
 
 def _check_loop(owner: str, windows: Windows, steps: int) -> None:
@@ -268,4 +288,6 @@ def _future(names: list[Any], future_inputs: Any, steps: int, needed: int) -> Ar
         values = table.values
     if values.shape[1] != len(names) or not needed <= len(values) <= steps:
         raise ValueError(f"forecast: future_inputs must be {what} rows of {names}, got shape {values.shape}.")
+    if not all_finite(values):
+        raise ValueError(f"forecast: future_inputs {names} hold NaN or infinity.")
     return values

@@ -169,6 +169,12 @@ def test_bad_settings_are_refused(settings, message):
         RNNRegressor(**settings).fit(*sine(rows=20))
 
 
+@pytest.mark.parametrize("units", [5, "16"])
+def test_dense_units_are_a_sequence(units):
+    with pytest.raises(TypeError, match="dense_units must be a sequence such as"):
+        RNNRegressor(dense_units=units).fit(*sine(rows=20))
+
+
 def test_pickles_and_clones():
     x, y = sine()
     regressor = RNNRegressor(**FAST).fit(x, y)

@@ -129,9 +129,7 @@ def test_early_stopping_looks_at_the_last_training_rows_and_then_all_are_trained
     calls = []
 
     def fit(model, x, validation_data=None, epochs=1, **options):
-        calls.append(
-            (x.positions.ravel(), None if validation_data is None else validation_data.positions.ravel(), epochs)
-        )
+        calls.append((x.positions.ravel(), None if validation_data is None else validation_data[1].ravel(), epochs))
         return real_fit(model, x, validation_data=validation_data, epochs=epochs, **options)
 
     real_fit = Sequential.fit
@@ -139,9 +137,45 @@ def test_early_stopping_looks_at_the_last_training_rows_and_then_all_are_trained
     windows = Windows(np.sin(np.arange(120) / 3), step=3).between(0, 103)
     contest.NETWORKS["elman"].fit(windows, 0)
     (early, late, most), (everything, none, epochs) = calls
-    assert (list(early), list(late)) == (list(range(3, 88)), list(range(88, 103)))
+    assert list(early) == list(range(3, 88))
+    np.testing.assert_array_equal(late, np.sin(np.arange(88, 103) / 3))
     assert (list(everything), none) == (list(range(3, 103)), None)
     assert (most, epochs) == (3, 3)  # the loss still falls
+
+
+def test_errors_of_roots_weigh_as_those_of_counts():
+    """A small error of the root, squared and weighted, is that of the count, but for what a count of 0 weighs."""
+    counts = np.random.default_rng(0).uniform(0, 100, size=500)
+    windows = Windows(np.sqrt(counts), step=2)
+    weights = contest.as_counts(windows)
+    assert weights.shape == (498,)
+    assert weights.mean() == pytest.approx(1)
+    floor = contest.LEAST_WEIGHT * counts[2:].mean()
+    of_roots = weights * 0.01**2
+    of_counts = ((np.sqrt(counts[2:] + floor) + 0.01) ** 2 - (counts[2:] + floor)) ** 2
+    ratio = of_counts / of_roots
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.01)
+    assert (contest.as_counts(Windows(np.zeros(5), step=1)) == 1).all()
+
+
+def test_networks_on_roots_train_with_these_weights(monkeypatch):
+    given = []
+    real_fit = Sequential.fit
+
+    def fit(model, x, **options):
+        given.append((x, options))
+        return real_fit(model, x, **options)
+
+    monkeypatch.setattr(Sequential, "fit", fit)
+    windows = Windows(np.sqrt(5 + 5 * np.sin(np.arange(120) / 3)), step=3)
+    for roots in (True, False):
+        _, elman, *_ = contest.entrants(["elman"], step=3, roots=roots)
+        elman.fit(windows, 0)
+    for x, options in given[:2]:
+        np.testing.assert_array_equal(options["sample_weight"], contest.as_counts(x))
+    assert len(given[0][1]["validation_data"][2]) == len(given[0][1]["validation_data"][0])
+    assert given[2][1]["sample_weight"] is None
+    assert given[2][1]["validation_data"][2] is None
 
 
 def test_networks_can_read_square_roots():
@@ -187,7 +221,8 @@ def test_networks_can_read_square_roots():
             ["--target", "y", "--train-until", "2024-04-20"],
             "--test: 2024-04-06 to 2024-04-29 begins within the rows",
         ),
-        ({}, ["--target", "y", "--models", "lstm"], "--models: there is no 'lstm', only mlp"),
+        ({}, ["--target", "y", "--models", "lstm"], "--models: there is no 'lstm'. Known: elman, jordan, mlp, narx."),
+        ({}, ["--target", "y", "--period", 60], "--period: the first fold of the rolling origin has 53 rows before"),
         ({}, ["--target", "y", "--horizon", 30], "--horizon: 30 rows are more than the tests, or the folds"),
         ({}, ["--target", "y", "--seeds", 0], "--seeds: expected a whole number of at least 1, got '0'"),
         ({}, ["--target", "y", "--index", "z"], "no column 'z'"),

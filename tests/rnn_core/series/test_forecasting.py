@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnn_core.layers import Dense, Input, SimpleRNN
-from rnn_core.models import Sequential
+from rnn_core.layers import RNN, Bidirectional, Dense, Input, JordanRNN, SimpleRNN, SimpleRNNCell
+from rnn_core.models import Model, Sequential
 from rnn_core.series import (
     LinearAutoregression,
     Persistence,
@@ -136,6 +136,45 @@ def test_the_state_is_handed_over_from_the_history(scaled):
         predict_ahead(twin, windows, 2)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [JordanRNN(4, 1, "tanh", decay=0.6)],
+        lambda: [SimpleRNN(3, return_sequences=True), SimpleRNN(4), Dense(1)],
+        lambda: [RNN(SimpleRNNCell(3)), Dense(1)],
+    ],
+)
+def test_the_state_of_every_recurrent_layer_is_handed_over(layers):
+    """A window as long as history and forecast together gives what the twin gives from its state."""
+    series = np.sin(np.arange(12) / 3)
+    windows = Windows(series, step=6)
+    model = Sequential([Input(windows.input_shape), *layers()])
+    draws = np.random.default_rng(3)
+    model.set_weights([draws.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    rows = list(series)
+    for _ in range(5):
+        twin_of_any_length = Sequential([Input((len(rows), 1)), *layers()])
+        twin_of_any_length.set_weights(model.get_weights())
+        rows.append(float(twin_of_any_length.predict(np.reshape(rows, (1, -1, 1)), verbose=0)[0, 0]))
+    found = forecast(stateful_twin(model), windows, steps=5)[0]
+    np.testing.assert_allclose(found, rows[12:], rtol=1e-4, atol=1e-5)
+
+
+def test_what_cannot_carry_its_state_has_no_twin():
+    symbol = Input((6, 1))
+    graph = Model(symbol, Dense(1)(SimpleRNN(2)(symbol)))
+    with pytest.raises(TypeError, match="must be a Sequential, got Model"):
+        stateful_twin(graph)
+    for layer, message in (
+        (Bidirectional(SimpleRNN(2), name="both"), "'both' reads a window from its end"),
+        (SimpleRNN(2, go_backwards=True, name="back"), "'back' reads a window from its end"),
+        (SimpleRNN(2, return_sequences=True), "the last with return_sequences=False"),
+        (Dense(2), "needs a recurrent layer"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            stateful_twin(Sequential([Input((6, 1)), layer, Dense(1)]))
+
+
 def test_labels_go_on():
     for index, expected in (
         (pd.date_range("2024-01-30", periods=6), pd.date_range("2024-02-05", periods=2)),
@@ -162,6 +201,11 @@ def test_forecasts_refuse():
         predict_ahead(line, Windows(table, step=1, targets="o", ahead=2), 3)
     with pytest.raises(ValueError, match="no inputs besides"):
         forecast(line, Windows(table["o"], step=1), 3, np.zeros((3, 1)))
+    with pytest.raises(ValueError, match=r"future_inputs \['x1', 'x2', 'x3'\] hold NaN or infinity"):
+        forecast(line, windows, 3, np.full((3, 3), np.nan))
+    for call in (forecast, predict_ahead):
+        with pytest.raises(TypeError, match="must have a method predict, got function"):
+            call(lambda x: x, windows, 3)
     stateful = Sequential([Input(batch_shape=(1, 2, 1)), SimpleRNN(2, stateful=True), Dense(1)])
     with pytest.raises(ValueError, match="one row at a time"):
         forecast(stateful, Windows(table["o"], step=2), 3)
