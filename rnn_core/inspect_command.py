@@ -76,11 +76,12 @@ def load_model(name: str) -> tuple[Model, Any, Any]:
 
 
 def load_array(path: Path) -> Array:
-    """Return the array of an .npy file; a pickle in it is refused."""
+    """Return the array of an .npy file; a pickle in it is refused, and so is what only has the name."""
     if path.suffix != ".npy":
         raise UsageError(f"{path} must be an .npy file, as np.save writes it.")
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise UsageError(f"{path} is not a whole .npy file of numbers: {error}") from error
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -42,22 +44,29 @@ def checked_path(filepath: Any) -> Path:
 
 
 def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
-    """Write the weights; after a crash at any moment the file is the old one or the new one, whole.
-
-    The new file is written beside the old, forced to disk, and then put in its place in one step.
-    """
-    import tempfile
-
+    """Write the weights; after a crash at any moment the file is the old one or the new one, whole."""
     path = checked_path(filepath)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists, and overwrite is False.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} can't be written: there is no folder {str(path.parent)!r}.")
+    with written_whole(path) as file:
+        entries: dict[str, Any] = dict(weight_paths(model))
+        np.savez(file, **entries)  # arrays of floats: nothing that would be pickled
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to, which is put in the place of `path` in one step when all is written.
+
+    It is written beside `path` and forced to disk first; after an error, or a crash at any moment, `path` is as before.
+    """
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            entries: dict[str, Any] = dict(weight_paths(model))
-            np.savez(file, **entries)  # arrays of floats: nothing that would be pickled
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else _new_file_mode())

@@ -18,6 +18,7 @@ from rnn_core.models import Sequential
 from rnn_core.naming import clear_session
 from rnn_core.saving import weight_paths
 from rnn_core.series import Layout
+from rnn_core.signal_path import elman_or_jordan as elman_or_jordan_picture
 from rnn_core.tutorial import NOISE_VARIANCE, Tutorial, build_model
 from rnn_core.tutorial_trials import (
     Losses,
@@ -173,6 +174,11 @@ def elman_or_jordan(tutorial: Tutorial) -> Section:
             html.paragraph(answer, "answer"),
             html.paragraph(note),
             html.table(["", "Elman", "Jordan"], rows, "The two simple recurrent networks. " + source),
+            html.chart(
+                elman_or_jordan_picture(),
+                "Both networks: in Elman's the way back starts at the hidden state, in Jordan's at the output.",
+                "The same boxes, and where the way back begins. Jordan's network is `rnn_core.layers.JordanRNN`.",
+            ),
             html.diagram(
                 pictures.unrolled(model),
                 "The network unrolled over four time steps: the hidden state runs from each step to the next.",

@@ -10,7 +10,9 @@
     worksheet         a small network to be computed by hand, with its answers
     pictures          all of it drawn (``from rnn_core.inspection import pictures``)
 
-Each works on a copy: a model that is looked at is not changed.
+Each works on a copy: a model that is looked at is not changed. All of them take any graph, several inputs and outputs
+as lists, or dicts by name. The second call of a shared layer is ``"rnn #2"``; the layers inside others are
+``"bidirectional/forward_simple_rnn"``, ``"td/dense"``, and the cells of a stack ``"rnn/simple_rnn_cell"``.
 
 Examples
 --------
@@ -28,12 +30,15 @@ Examples
 """
 
 from rnn_core.inspection.bptt import BPTT, bptt
+from rnn_core.inspection.cell_traces import CellTrace, JordanTrace, SimpleRNNCellTrace
 from rnn_core.inspection.credit import Credit, Spectrum, credit, spectrum
 from rnn_core.inspection.diagnosis import diagnose
 from rnn_core.inspection.findings import Finding, Findings
 from rnn_core.inspection.gradient_check import Difference, GradientReport, check_gradients
-from rnn_core.inspection.layer_traces import ActivatedTrace, ActivationTrace, DenseTrace, LayerTrace, SimpleRNNTrace
+from rnn_core.inspection.layer_traces import ActivatedTrace, ActivationTrace, DenseTrace, LayerTrace
+from rnn_core.inspection.recurrent_traces import ElmanTrace, RecurrentTrace, SimpleRNNTrace
 from rnn_core.inspection.report import report
+from rnn_core.inspection.run import cast
 from rnn_core.inspection.tracing import Trace, trace
 from rnn_core.inspection.worksheet import Worksheet, worksheet
 
@@ -41,18 +46,24 @@ __all__ = [
     "BPTT",
     "ActivatedTrace",
     "ActivationTrace",
+    "CellTrace",
     "Credit",
     "DenseTrace",
     "Difference",
+    "ElmanTrace",
     "Finding",
     "Findings",
     "GradientReport",
+    "JordanTrace",
     "LayerTrace",
+    "RecurrentTrace",
+    "SimpleRNNCellTrace",
     "SimpleRNNTrace",
     "Spectrum",
     "Trace",
     "Worksheet",
     "bptt",
+    "cast",
     "check_gradients",
     "credit",
     "diagnose",

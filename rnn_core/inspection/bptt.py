@@ -6,19 +6,20 @@ At every step t, in the notation of ``layers/simple_rnn.py``::
     da_t = dh_t * act'(a_t)              times the activation's derivative
     dK  += x_tᵀ da_t      dU += h_(t-1)ᵀ da_t      db += da_t       this step's contributions
 
-The three sums over all steps, with what regularizers add, are the gradients that the optimizer is given.
+The three sums over all steps, with what regularizers add, are the gradients that the optimizer is given. In Jordan's
+network it is the output that is fed back, ``dy_t = from the loss + dc_(t+1)``, and there are two kernels more.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.checks import positive_int
-from rnn_core.inspection.layer_traces import SimpleRNNTrace
+from rnn_core.inspection.layer_traces import ActivatedTrace
+from rnn_core.inspection.recurrent_traces import ElmanTrace, RecurrentTrace
 from rnn_core.inspection.tracing import Trace
 
 if TYPE_CHECKING:
@@ -28,55 +29,55 @@ Array = NDArray[Any]
 
 
 class BPTT:
-    """The items of backpropagation through time in one SimpleRNN. Steps are in processing order.
+    """The items of backpropagation through time in one recurrent layer. Steps are in processing order.
 
     Attributes
     ----------
-    trace : SimpleRNNTrace
+    trace : RecurrentTrace
         The layer's arrays.
-    from_loss, from_future, d_hidden : ndarray, shape (batch, timesteps, units)
-        dL/dh_t = what arrives from the loss at step t + what arrives from step t+1.
+    from_loss, from_future, d_fed_back : ndarray, shape (batch, timesteps, units)
+        The gradient of what is fed back, Elman's h_t or Jordan's y_t: what arrives from the loss at step t + what
+        arrives from step t+1.
+    d_hidden : ndarray, shape (batch, timesteps, units), or None
+        dL/dh_t; None in a cell that is not known to have hidden units.
     derivative : ndarray, shape (batch, timesteps, units), or None
         act'(a_t); None for softmax and others that mix the units.
-    d_preactivation : ndarray, shape (batch, timesteps, units)
+    d_preactivation : ndarray, shape (batch, timesteps, units), or None
         dL/da_t.
     contributions : dict of str to ndarray, shape (timesteps, *shape of the weight)
-        What each step adds to the gradient of ``kernel``, ``recurrent_kernel`` and ``bias``, summed over the batch.
+        What each step adds to the gradient of each weight, summed over the batch.
     d_data : dict of str to ndarray
-        Their sums over all steps, as the engine reports them: the gradients without what regularizers add.
+        Their sums over all steps, as the engine reports them: the gradients without what regularizers add, and without
+        those of other calls where the layer is called several times.
     d_weights : dict of str to ndarray
         The gradients that the optimizer is given.
     """
 
-    def __init__(self, trace: SimpleRNNTrace) -> None:
-        self.trace = trace
-        self.from_loss, self.from_future = trace.from_loss, trace.from_future
-        self.d_hidden = trace.d_hidden[:, 1:]
-        self.derivative, self.d_preactivation = trace.derivative, trace.d_preactivation
-        self.d_weights, self.d_data = trace.d_weights, trace.d_data
-
-    @cached_property
-    def contributions(self) -> dict[str, Array]:
-        """dK_t = x_tᵀ da_t;  dU_t = h_(t-1)ᵀ da_t;  db_t = sum of da_t over the batch"""
-        x, h_previous, da = (
-            a.transpose(1, 0, 2) for a in (self.trace.step_input, self.trace.h_previous, self.d_preactivation)
-        )  # (T, B, F), (T, B, H), (T, B, H)
-        parts = {"kernel": x.transpose(0, 2, 1) @ da, "recurrent_kernel": h_previous.transpose(0, 2, 1) @ da}
-        if self.trace.layer.use_bias:
-            parts["bias"] = da.sum(axis=1)
-        return parts
+    def __init__(self, trace: RecurrentTrace) -> None:
+        self.trace: Any = trace
+        self.from_loss, self.from_future, self.d_fed_back = trace.from_loss, trace.from_future, trace.d_fed_back
+        self.derivative: Array | None = None
+        self.d_preactivation: Any = None
+        if isinstance(trace, ActivatedTrace):
+            self.derivative, self.d_preactivation = trace.derivative, trace.d_preactivation
+        d_hidden: Any = getattr(trace, "d_hidden", None)
+        self.d_hidden: Any = d_hidden[:, 1:] if isinstance(trace, ElmanTrace) else d_hidden
+        self.contributions = trace.contributions
+        self.d_weights, self.d_data = trace.d_weights, trace.d_call
 
     def frame(self) -> pd.DataFrame:
         """Return a tidy table: a row for each sample, step and unit.
 
-        Columns: sample, step, timestep (of the input that the step reads), unit, real (False at masked steps),
-        h_previous, preactivation, hidden, from_loss, from_future, d_hidden, derivative, d_preactivation.
+        Columns: sample, step, timestep (of the input that the step reads), unit, real (False at masked steps), and of
+        Elman's network h_previous, preactivation, hidden, from_loss, from_future, d_hidden, derivative,
+        d_preactivation. In Jordan's the units are those of the output, and the columns context, output_preactivation,
+        output, from_loss, from_future, d_output, d_output_preactivation.
         """
         import pandas as pd
 
         t = self.trace
-        batch, steps, units = self.d_preactivation.shape
-        indices: Array = np.indices((batch, steps, units))
+        found = t.columns()
+        indices: Array = np.indices(next(iter(found.values())).shape)
         sample, step, unit = indices
         columns: dict[str, Array] = {
             "sample": sample,
@@ -84,14 +85,7 @@ class BPTT:
             "timestep": t.order[step],
             "unit": unit,
             "real": np.broadcast_to(t.step_mask[:, :, None], step.shape),
-            "h_previous": t.h_previous,
-            "preactivation": t.preactivation,
-            "hidden": t.hidden[:, 1:],
-            "from_loss": self.from_loss,
-            "from_future": self.from_future,
-            "d_hidden": self.d_hidden,
-            "derivative": np.full(step.shape, np.nan) if self.derivative is None else self.derivative,
-            "d_preactivation": self.d_preactivation,
+            **found,
         }
         return pd.DataFrame({name: values.reshape(-1) for name, values in columns.items()})
 
@@ -104,7 +98,7 @@ class BPTT:
 
         tables = []
         for name, parts in self.contributions.items():
-            parts = parts if parts.ndim == 3 else parts[:, None]
+            parts = parts.reshape(len(parts), -1, parts.shape[-1] if parts.ndim > 1 else 1)  # (T, rows, units)
             indices: Array = np.indices(parts.shape)
             step, row, unit = indices
             columns = {"step": step, "row": row, "unit": unit, "contribution": parts}
@@ -114,11 +108,22 @@ class BPTT:
         return pd.concat(tables, ignore_index=True)
 
     def table(self, sample: int = 0, unit: int = 0) -> str:
-        """Return one sample's way through one unit, forwards and backwards, with the numbers in the formulas."""
+        """Return one sample's way through one unit, forwards and backwards, with the numbers in the formulas.
+
+        Raises
+        ------
+        ValueError
+            If there is no such sample or unit, and for a cell whose formulas are not known here.
+        """
         from rnn_core.inspection.bptt_text import written_out
 
         sample = positive_int("table", "sample", sample, 0)
         unit = positive_int("table", "unit", unit, 0)
+        if self.d_preactivation is None:
+            kind = type(getattr(self.trace, "cell", self.trace.layer)).__name__
+            raise ValueError(
+                f"table: the formulas of {kind} are not known; frame() and contributions have its numbers."
+            )
         batch, _, units = self.d_preactivation.shape
         if sample >= batch or unit >= units:
             raise ValueError(f"table: there are {batch} samples and {units} units, got sample {sample}, unit {unit}.")
@@ -126,14 +131,14 @@ class BPTT:
 
 
 def bptt(trace: Trace, layer: str | None = None) -> BPTT:
-    """Return the items of backpropagation through time in a SimpleRNN of a traced model.
+    """Return the items of backpropagation through time in a recurrent layer of a traced model.
 
     Parameters
     ----------
     trace : Trace
         Of :func:`rnn_core.inspection.trace`.
     layer : str, optional
-        The layer's name; not needed where the model has one SimpleRNN.
+        The layer's name; not needed where the model has one that is recurrent.
 
     Returns
     -------
@@ -142,7 +147,7 @@ def bptt(trace: Trace, layer: str | None = None) -> BPTT:
     Raises
     ------
     ValueError
-        If there is no such SimpleRNN.
+        If there is no such layer, or it hands nothing from step to step.
 
     Notes
     -----

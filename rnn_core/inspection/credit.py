@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_core.checks import integer
-from rnn_core.inspection.layer_traces import SimpleRNNTrace
+from rnn_core.inspection.layer_traces import ActivatedTrace
+from rnn_core.inspection.recurrent_traces import RecurrentTrace
 from rnn_core.inspection.tracing import Trace
 
 Array = NDArray[Any]
@@ -86,51 +87,40 @@ def spectrum(recurrent_kernel: ArrayLike) -> Spectrum:
 
 
 class Credit:
-    """The Jacobians between the hidden states of one SimpleRNN, along the trajectories of a traced batch.
+    """The Jacobians between the states of one recurrent layer, along the trajectories of a traced batch.
 
+    The state is what the layer hands from step to step: the hidden state of Elman's network, the context of Jordan's.
     All in float64 and in processing order; k = -1 stands for the initial state.
 
     Attributes
     ----------
-    trace : SimpleRNNTrace
-    step_jacobians : ndarray, shape (batch, timesteps, units, units)
+    trace : RecurrentTrace
+    step_jacobians : ndarray, shape (batch, timesteps, size, size)
         dh_t / dh_(t-1).
-    spectrum : Spectrum
-        Of the recurrent kernel.
+    spectrum : Spectrum or None
+        Of the recurrent kernel; of ``decay I + U V`` in Jordan's network; None for other cells.
     """
 
-    def __init__(self, trace: SimpleRNNTrace) -> None:
-        self.trace = trace
-        self.timesteps = trace.record.timesteps
-        self.spectrum = spectrum(trace.layer.recurrent_kernel)
+    def __init__(self, trace: RecurrentTrace) -> None:
+        self.trace, self.timesteps = trace, trace.timesteps
+        self.kernel_name, kernel = trace.recurrence or ("", None)
+        self.spectrum: Any = None if kernel is None else spectrum(kernel)
 
     @cached_property
     def step_jacobians(self) -> Array:
-        """J_t = diag(act'(a_t)) Uᵀ diag(rm)"""
-        r = self.trace.record
-        transposed = self.trace.layer.recurrent_kernel.T.astype(np.float64)
-        if self.trace.derivative is not None:
-            jacobians = self.trace.derivative.astype(np.float64)[..., None] * transposed
-        else:
-            jacobians = self._activation_jacobians() @ transposed
-        if r.recurrent_dropout is not None:
-            jacobians = jacobians * r.recurrent_dropout[:, None, None, :]
-        return np.where(self.trace.step_mask[:, :, None, None], jacobians, np.eye(len(transposed)))
-
-    def _activation_jacobians(self) -> Array:
-        """dh_t / da_t of an activation that mixes the units, a row for each unit of h_t: (B, T, H, H)."""
-        activation = self.trace.layer.activation
+        """J_t, row by row: what a gradient that is 1 in one unit and 0 in the others becomes a step before."""
+        trace = self.trace
+        activation = trace.activation if isinstance(trace, ActivatedTrace) else None
         if getattr(activation, "axis", -1) not in (-1, 1):
             raise ValueError(f"credit: {activation!r} mixes samples, so there is no Jacobian of each by itself.")
-        saved = self.trace.hidden[:, 1:] if activation.needs == "output" else self.trace.preactivation
-        saved = saved.reshape(-1, saved.shape[-1]).astype(np.float64)  # (B * T, H)
-        rows = []
-        for unit in np.eye(saved.shape[-1]):
-            row = np.empty_like(saved)
-            activation.backward(saved, np.broadcast_to(unit, saved.shape).copy(), row, np.empty_like(saved))
-            rows.append(row)
-        batch, timesteps = self.trace.d_preactivation.shape[:2]
-        return np.stack(rows, axis=1).reshape(batch, timesteps, len(rows), len(rows))
+        batch, _, size = trace.state.shape
+        nothing = np.zeros_like(trace.from_loss[:, 0], np.float64)
+        jacobians = np.empty((batch, self.timesteps, size, size))
+        for i, unit in enumerate(np.eye(size)):
+            row = np.broadcast_to(unit, (batch, size)).copy()
+            for t in range(self.timesteps):
+                jacobians[:, t, i] = trace.back(t, nothing, row)[1]
+        return jacobians
 
     def jacobian(self, t: int, k: int) -> Array:
         """Return dh_t / dh_k, shape (batch, units, units), for -1 <= k <= t < timesteps."""
@@ -220,27 +210,29 @@ class Credit:
         lines = textwrap.wrap(
             f"{self.trace.name}: over {steps} steps gradients {verdict}", 80, subsequent_indent="    "
         )
-        lines += textwrap.wrap(f"recurrent kernel: {self.spectrum}", 80, subsequent_indent="    ")
-        median = self.median_norms
+        if self.spectrum is not None:
+            lines += textwrap.wrap(f"{self.kernel_name}: {self.spectrum}", 80, subsequent_indent="    ")
+        median, symbol = self.median_norms, self.trace.symbol
         distances = [d for d in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if d < steps] + [steps]
         for part in (distances[:6], distances[6:]):
             if part:
                 lines.append("distance t - k      " + "".join(f"{d:>9}" for d in part))
-                lines.append("|| dh_t / dh_k ||   " + "".join(f"{median[d]:9.2g}" for d in part))
+                lines.append(f"|| d{symbol}_t / d{symbol}_k ||   " + "".join(f"{median[d]:9.2g}" for d in part))
         return "\n".join(lines)
 
 
 def credit(trace: Trace, layer: str | None = None) -> Credit:
-    """Return how far back gradients reach in a SimpleRNN of a traced model.
+    """Return how far back gradients reach in a recurrent layer of a traced model.
 
-    The Jacobians take ``batch * timesteps * units**2`` numbers: trace a few samples, not all.
+    The Jacobians take ``batch * timesteps * units**2`` numbers: trace a few samples, not all. Those of a cell are what
+    its own ``step_backward`` hands back.
 
     Parameters
     ----------
     trace : Trace
         Of :func:`rnn_core.inspection.trace`.
     layer : str, optional
-        The layer's name; not needed where the model has one SimpleRNN.
+        The layer's name; not needed where the model has one that is recurrent.
 
     Returns
     -------
@@ -249,7 +241,7 @@ def credit(trace: Trace, layer: str | None = None) -> Credit:
     Raises
     ------
     ValueError
-        If there is no such SimpleRNN.
+        If there is no such layer, or it hands nothing from step to step.
 
     Notes
     -----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ LARGE_INPUT = 100.0
 """Weights start for inputs near 1: at 100 times that, tanh is saturated and relu's outputs are as much too large."""
 
 
-def scale_findings(x: Array) -> Iterator[Finding]:
+def scale_findings(x: Array, where: str = "x") -> Iterator[Finding]:
     """Yield what is worth knowing about the inputs, (samples, ..., features)."""
     rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
     counts = np.maximum((rows != 0).sum(axis=0), 1)
@@ -56,7 +56,7 @@ def scale_findings(x: Array) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "input scales",
-            "x",
+            where,
             f"The inputs lie on scales that differ by {np.log10(sizes[large] / sizes[small]):.1f} orders of magnitude: "
             f"typical values of feature {large} are {sizes[large]:.3g}, those of feature {small} are "
             f"{sizes[small]:.3g}. Bring each to mean 0 and standard deviation 1.",
@@ -66,16 +66,28 @@ def scale_findings(x: Array) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "large inputs",
-            "x",
+            where,
             f"Typical inputs are as large as {sizes[large]:.3g} (feature {large}). Bring them to mean 0 and standard "
             "deviation 1.",
             numbers,
         )
 
 
-def forecast_findings(loss: losses.Loss, x: Array, y: Array, predicted: Array) -> Iterator[Finding]:
-    """Yield how the predictions compare with baselines on the same samples, judged by the model's own loss."""
-    if not isinstance(loss, REGRESSION) or len(x) < ENOUGH_SAMPLES or y.size != predicted.size:
+def forecast_findings(
+    loss: losses.Loss | None, inputs: Sequence[Array], y: Array, predicted: Array, where: str = ""
+) -> Iterator[Finding]:
+    """Yield how one output compares with baselines on the same samples, judged by the model's own loss.
+
+    Parameters
+    ----------
+    loss : Loss or None
+    inputs : sequence of ndarray
+        Those that a baseline may read.
+    y, predicted : ndarray
+    where : str
+        Which output it is, where there are several.
+    """
+    if not isinstance(loss, REGRESSION) or len(y) < ENOUGH_SAMPLES or y.size != predicted.size:
         return
     y, predicted = y.reshape(predicted.shape), predicted.astype(np.float64)
 
@@ -83,30 +95,30 @@ def forecast_findings(loss: losses.Loss, x: Array, y: Array, predicted: Array) -
         return float(np.mean(loss.call(y, np.broadcast_to(values, y.shape))))
 
     y = y.astype(np.float64)
-    last = _last_values(x, y)
+    last = [value for x in inputs for value in _last_values(x, y)]
     copied = [value for value in last if _copies(y, predicted, value)]
     for value in copied[:1]:
         ours, theirs = score(predicted), score(value)
         yield Finding(
             "warning",
             "copies the last value",
-            "forecast",
+            f"forecast{where}",
             f"The forecast is the last value of the input, again: it strays from it by {_rms(predicted - value):.3g} "
             f"where the truth does by {_rms(y - value):.3g} (root mean square). Its loss is {ours:.4g}, that of "
             f"repeating the last value {theirs:.4g}. In a picture it lags one step behind.",
             {"loss": ours, "loss of the last value": theirs},
         )
-    yield from _beside_baselines(score, x, y, predicted, last, bool(copied))
+    yield from _beside_baselines(score, inputs, y, predicted, last, bool(copied), f"loss{where}")
 
 
 def _beside_baselines(
-    score: Any, x: Array, y: Array, predicted: Array, last: list[Array], copied: bool
+    score: Any, inputs: Sequence[Array], y: Array, predicted: Array, last: list[Array], copied: bool, where: str
 ) -> Iterator[Finding]:
-    line = _line(x, y)
+    line = _line(inputs, y)
     simple = {
         "the mean of the targets": [y.mean(axis=0)],
         "the last value": last,
-        "the mean of the window": _means(x, y),
+        "the mean of the window": [mean for x in inputs for mean in _means(x, y)],
     }
     scores = {name: min(map(score, values)) for name, values in simple.items() if values}
     best_simple = min(scores.values())
@@ -120,7 +132,7 @@ def _beside_baselines(
         yield Finding(
             beaten,  # type: ignore[arg-type]
             "worse than a baseline",
-            "loss",
+            where,
             f"The loss on this data is {ours:.4g}; {best} reaches {theirs:.4g} without a network. Train longer, or "
             "look at the other findings.",
             numbers,
@@ -129,7 +141,7 @@ def _beside_baselines(
         yield Finding(
             "note",
             "noise floor of a baseline",
-            "loss",
+            where,
             f"The loss on this data, {ours:.4g}, is that of {best}, {theirs:.4g}, to within {percent(SAME)}: the "
             "network has found nothing that this does not know. What is left may be noise, and more training then "
             "only learns the noise.",
@@ -155,10 +167,12 @@ def _means(x: Array, y: Array) -> list[Array]:
     return [window.mean(axis=1, keepdims=True) for window in _windows(x)] if y.ndim == 2 and x.ndim < 4 else []
 
 
-def _line(x: Array, y: Array) -> Array | None:
+def _line(inputs: Sequence[Array], y: Array) -> Array | None:
     """Return c + W x by least squares, or None where there are too few samples for it."""
-    design = np.column_stack([np.ones(len(x)), x.reshape(len(x), -1)]).astype(np.float64)
-    if y.ndim != 2 or len(x) < SAMPLES_FOR_EACH_COEFFICIENT * design.shape[1]:
+    if not inputs:
+        return None
+    design = np.column_stack([np.ones(len(y)), *(x.reshape(len(y), -1) for x in inputs)]).astype(np.float64)
+    if y.ndim != 2 or len(y) < SAMPLES_FOR_EACH_COEFFICIENT * design.shape[1]:
         return None
     return np.asarray(design @ np.linalg.lstsq(design, y)[0])
 

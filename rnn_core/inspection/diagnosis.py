@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_core.inspection.data_findings import forecast_findings, scale_findings
 from rnn_core.inspection.findings import SEVERITIES, Finding, Findings
 from rnn_core.inspection.network_findings import network_findings
 from rnn_core.inspection.run import Run, own_copy
 from rnn_core.inspection.tracing import Trace
+from rnn_core.layers import Embedding, JordanRNN
 from rnn_core.models import Model
 from rnn_core.nonfinite import explain
+from rnn_core.several import as_list, each, rows
 
 SAMPLES = 256
 """So many samples, spread over all, are traced: shares are then known to 3 % (1 / sqrt(256) / 2)."""
@@ -70,17 +73,43 @@ def diagnose(model: Model, x: Any, y: Any = None) -> Findings:
         layer.
     """
     twin, x, y, _ = own_copy("diagnose", model, x, y)
-    fixed = twin.input_shape[0] if twin.input_shape is not None else None
-    rows = np.arange(len(x))
-    if fixed is not None:  # a batch size of its own
-        rows = rows[:fixed]
-    elif len(x) > SAMPLES:
-        rows = np.linspace(0, len(x) - 1, SAMPLES).round().astype(int)
-    run = Run("diagnose", model, x[rows], y[rows], training=False)
+    traced = some_rows(twin, rows(x), SAMPLES)
+    run = Run("diagnose", model, *(each(lambda part: part[traced], data) for data in (x, y)), training=False)
     loss = run.forward()
     if not np.isfinite(loss):
         reason = str(explain(run.model, run.step.passes, loss))
         return Findings([Finding("problem", "not finite", "loss", reason[0].upper() + reason[1:])])
-    found = [*network_findings(Trace(run)), *scale_findings(x)]
-    found += forecast_findings(twin.loss, x, y, twin.predict(x, verbose=0))
+    inputs = numeric_inputs(twin, x)
+    found = [
+        *network_findings(Trace(run)),
+        *(finding for name, part in inputs for finding in scale_findings(part, name)),
+    ]
+    predicted = twin.predict(x, verbose=0)
+    outputs = list(predicted.values()) if isinstance(predicted, dict) else as_list(predicted)
+    losses = as_list(getattr(twin.loss, "losses", twin.loss))
+    several = len(outputs) > 1
+    for name, one, target, output in zip(twin.output_names, losses, as_list(y), outputs, strict=True):
+        where = f" of {name}" if several else ""
+        found += forecast_findings(one, [part for _, part in inputs], target, output, where)
     return Findings(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def some_rows(model: Model, samples: int, most: int) -> NDArray[Any]:
+    """Return rows spread over all samples, or the first ones for a model with a batch size of its own."""
+    shapes = model.input_shape if isinstance(model.input_shape, list) else [model.input_shape]
+    fixed = shapes[0][0]
+    return np.arange(fixed) if fixed else np.linspace(0, samples - 1, min(samples, most)).round().astype(int)
+
+
+def numeric_inputs(model: Model, x: Any) -> list[tuple[str, NDArray[Any]]]:
+    """Return the inputs that are measurements, with their names: neither indices nor outputs that are fed back."""
+    others = set()
+    for step in model.graph.steps:
+        if isinstance(step.layer, Embedding):
+            others.add(step.sources[0])
+        elif isinstance(step.layer, JordanRNN):
+            others |= set(step.sources[1:])
+    several = isinstance(x, list)
+    names = [f"x[{name!r}]" for name in model.input_names] if several else ["x"]
+    inputs = zip(model.graph.inputs, names, as_list(x), strict=True)
+    return [(name, part) for place, name, part in inputs if place not in others]

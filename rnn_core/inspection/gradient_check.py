@@ -91,10 +91,11 @@ class GradientReport:
 
     def __str__(self) -> str:
         """Return the table: a line a weight, then analytic beside numeric where they differ."""
-        lines = [f"{'gradient':34}{'parameters':>10}{'largest error':>15}{'wrong':>8}{'kinks':>8}"]
+        width = max(34, 2 + max(map(len, self.checked), default=0))
+        lines = [f"{'gradient':{width}}{'parameters':>10}{'largest error':>15}{'wrong':>8}{'kinks':>8}"]
         for weight, count in self.checked.items():
             wrong, kinks = (sum(d.weight == weight for d in found) for found in (self.wrong, self.kinks))
-            lines.append(f"{weight:34}{count:10,}{self.errors[weight]:15.1e}{wrong:8,}{kinks:8,}")
+            lines.append(f"{weight:{width}}{count:10,}{self.errors[weight]:15.1e}{wrong:8,}{kinks:8,}")
         for title, found in (("differ", self.wrong), ("at a kink", self.kinks)):
             if found:
                 lines += ["", f"{title:34}{'analytic':>15}{'numeric':>15}{'apart':>11}", *map(str, found[:_SHOWN])]
@@ -150,8 +151,9 @@ def check_gradients(model: Model, x: Any, y: Any = None, sample_weight: Any = No
     gradient = run.backward().copy()
     report = GradientReport()
     for layer, part in zip(run.model.layers, run.model.parts(gradient), strict=True):
+        weights = layer.views(layer.vector)
         for name, analytic in layer.views(part).items():
-            compare(report, f"{layer.name}/{name}", run.forward, getattr(layer, name), analytic)
+            compare(report, f"{layer.name}/{name}", run.forward, weights[name], analytic)
     return report
 
 

@@ -32,9 +32,9 @@ PORTS = 14.0
 LOOP = 46.0
 """Room beside a recurrent layer for the arrow from its hidden state to itself."""
 
-FILLS = {"InputLayer": "#e3e3e3", "SimpleRNN": "#f9d3bd", "Dense": "#c3def0"}
+FILLS = {"InputLayer": "#e3e3e3", "Dense": "#c3def0", "TimeDistributed": "#c3def0"}
 """Headers by class: tints of Okabe and Ito's colours."""
-OTHER_FILL = "#c5e8dc"
+RECURRENT_FILL, OTHER_FILL = "#f9d3bd", "#c5e8dc"
 
 
 def model_graph(
@@ -69,8 +69,11 @@ def model_graph(
     one_of("model_graph", "rankdir", rankdir, ("TB", "LR"))
     description = describe(model)
     cards = []
-    for node in description.nodes:
+    read = {start for start, _ in description.edges}
+    for number, node in enumerate(description.nodes):
         lines = [node.name] if show_layer_names else []
+        if node.inside:
+            lines.append(node.inside)
         if show_layer_activations and node.activation:
             lines.append(f"activation: {node.activation}")
         if show_shapes:
@@ -80,6 +83,10 @@ def model_graph(
             lines.append(str(node.layer.dtype))
         if show_params and node.params:
             lines.append(f"{node.params:,} parameter{'s' if node.params > 1 else ''}")
+        if node.shares:
+            lines.append(f"same weights as {node.shares}")
+        if number in read & description.outputs:
+            lines.append("also an output")
         if show_trainable and node.params:
             lines.append("trained" if node.layer.trainable else "frozen")
         cards.append((node, lines))
@@ -103,7 +110,7 @@ def plot_model(
     if not isinstance(model, Model):
         raise TypeError(f"plot_model: model must be a Model, got {type(model).__name__}.")
     if expand_nested:
-        raise ValueError("plot_model: expand_nested is not supported, a nested model is one box.")
+        raise ValueError("plot_model: expand_nested is not supported, a model inside another is drawn layer by layer.")
     one_of("plot_model", "splines", splines, ("ortho",))  # the one way in which arrows are drawn here
     one_of("plot_model", "rankdir", rankdir, ("TB", "LR"))
     dpi = positive_int("plot_model", "dpi", dpi)
@@ -222,7 +229,7 @@ def _card(axes: Axes, centre: Point, size: Point, node: Node, lines: Sequence[st
         width, height = (width - 2 * LOOP, height) if downwards else (width, height - 1.4 * LOOP)
     card = box(axes, centre, (width, height), zorder=3)
     top, header = y + height / 2, 1.9 * SIZE
-    band = Rectangle((x - width / 2, top - header), width, header, color=FILLS.get(node.kind, OTHER_FILL), zorder=4)
+    band = Rectangle((x - width / 2, top - header), width, header, color=fill(node), zorder=4)
     axes.add_patch(band)
     band.set_clip_path(card)
     box(axes, centre, (width, height), facecolor="none", zorder=5)
@@ -234,27 +241,33 @@ def _card(axes: Axes, centre: Point, size: Point, node: Node, lines: Sequence[st
             x, top - header - PADDING / 2 - LINE * (i + 0.5), line, fontsize=SIZE, ha="center", va="center_baseline",
             zorder=6,
         )  # fmt: skip
-    if node.recurrent:
-        _loop(axes, centre, (width, height), downwards)
+    for backwards, label in enumerate(node.loops):
+        _loop(axes, centre, (width, height), downwards, bool(backwards), label)
 
 
-def _loop(axes: Axes, centre: Point, size: Point, downwards: bool) -> None:
-    """Draw the hidden state's way back into the layer."""
+def fill(node: Node) -> str:
+    """Return the colour of a layer's header."""
+    return RECURRENT_FILL if node.recurrent else FILLS.get(node.kind, OTHER_FILL)
+
+
+def _loop(axes: Axes, centre: Point, size: Point, downwards: bool, backwards: bool, label: str) -> None:
+    """Draw the way of a state back into the layer, on the other side where it goes backwards in time."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
 
     (x, y), (width, height) = centre, size
+    way = -1 if backwards else 1
     if downwards:
-        side, reach = x + width / 2, 26.0
-        ends = [(side, y - 12), (side + reach, y - 18), (side + reach, y + 18), (side, y + 12)]
-        label: dict[str, Any] = {"x": side + reach - 1, "y": y, "ha": "left", "va": "center"}
+        side, out = x + way * width / 2, way * 26.0
+        ends = [(side, y - 12), (side + out, y - 18), (side + out, y + 18), (side, y + 12)]
+        place: dict[str, Any] = {"x": side + out - way, "y": y, "ha": "right" if backwards else "left", "va": "center"}
     else:
-        side, reach = y + height / 2, 24.0
-        ends = [(x + 12, side), (x + 18, side + reach), (x - 18, side + reach), (x - 12, side)]
-        label = {"x": x + 22, "y": side + reach / 2 + 2, "ha": "left", "va": "center"}
+        side, out = y + way * height / 2, way * 24.0
+        ends = [(x + 12, side), (x + 18, side + out), (x - 18, side + out), (x - 12, side)]
+        place = {"x": x + 22, "y": side + out / 2 + 2 * way, "ha": "left", "va": "center"}
     loop = Curve(ends, [Curve.MOVETO, *[Curve.CURVE4] * 3])
     axes.add_patch(FancyArrowPatch(path=loop, arrowstyle="-|>", mutation_scale=11, color=BLACK, linewidth=1.3))
-    axes.text(s="$h_{t-1}$", fontsize=SIZE + 1, **label)
+    axes.text(s=label, fontsize=SIZE + 1, **place)
 
 
 def _port(

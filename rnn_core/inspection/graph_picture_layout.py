@@ -8,13 +8,16 @@ visual understanding of hierarchical system structures", IEEE Transactions on Sy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from rnn_core.layers import SimpleRNN
-from rnn_core.layers.input import InputLayer
+from rnn_core.graph import output_shapes
+from rnn_core.inspection.tracing import call_name
+from rnn_core.layers import RNN, Bidirectional, JordanRNN, SimpleRNN, StackedRNNCells
+from rnn_core.layers.wrapper import Wrapper
 from rnn_core.models import Model
 
 SWEEPS = 8
@@ -28,14 +31,17 @@ class Node:
     Attributes
     ----------
     name, kind : str
-        Of the layer, and its class.
+        Of the layer, and its class. A second call is ``"name #2"``.
     inputs : list of tuple
         The shapes that it reads, batch first.
     output : tuple
-        The shape that it puts out.
+        The shape that it puts out; a tuple of them where there are several.
     params : int
+        0 in a second call: the weights are those of the first.
     layer : Layer or None
         None for an input that nobody declared.
+    shares : str
+        In a second call the name of the layer, whose weights it shares.
     """
 
     name: str
@@ -44,24 +50,74 @@ class Node:
     output: Any
     params: int = 0
     layer: Any = None
+    shares: str = ""
+
+    @property
+    def loops(self) -> list[str]:
+        """What is handed from step to step, as formulas; the second one goes backwards in time."""
+        if isinstance(self.layer, Bidirectional):
+            return ["$h_{t-1}$", "$h_{t+1}$"]
+        if isinstance(self.layer, JordanRNN):
+            return ["$y_{t-1}$"]
+        return ["$h_{t-1}$"] if isinstance(self.layer, (SimpleRNN, RNN)) else []
 
     @property
     def recurrent(self) -> bool:
-        """Whether it carries a hidden state from step to step."""
-        return isinstance(self.layer, SimpleRNN)
+        """Whether it carries a state from step to step."""
+        return bool(self.loops)
 
     @property
     def activation(self) -> str:
-        """The activation's name, or nothing."""
-        return getattr(getattr(self.layer, "activation", None), "name", "")
+        """The activation's name, also that of a layer inside, or nothing."""
+        names = dict.fromkeys(_activations(self.layer))
+        return ", ".join(names)
+
+    @property
+    def inside(self) -> str:
+        """What a layer around others runs."""
+        if isinstance(self.layer, JordanRNN):
+            return f"{self.layer.cell.units} hidden units"
+        text = short(self.layer)
+        return text.partition("(")[2][:-1] if isinstance(self.layer, Wrapper) else ""
+
+
+def short(layer: Any) -> str:
+    """Return a layer's class with what tells it from others of its kind.
+
+    Examples
+    --------
+    >>> from rnn_core.layers import Dense, TimeDistributed
+    >>> short(Bidirectional(SimpleRNN(4))), short(TimeDistributed(Dense(2)))
+    ('Bidirectional(SimpleRNN(4))', 'TimeDistributed(Dense(2))')
+    """
+    kind = type(layer).__name__
+    if isinstance(layer, JordanRNN):
+        return f"{kind}({layer.cell.units}, {layer.cell.output_units})"
+    if isinstance(layer, Bidirectional):
+        return f"{kind}({short(layer.forward_layer)})"
+    if isinstance(layer, RNN) and isinstance(layer.cell, StackedRNNCells):
+        return f"{kind}({', '.join(map(short, layer.cell.cells))})"
+    if isinstance(layer, Wrapper):
+        return f"{kind}({', '.join(map(short, layer.inner.values()))})"
+    units = getattr(layer, "units", None)
+    return f"{kind}({units})" if units else kind
+
+
+def _activations(layer: Any) -> Iterator[str]:
+    for inner in getattr(layer, "inner", {}).values():
+        yield from _activations(inner)
+    name = getattr(getattr(layer, "activation", None), "name", "")
+    if name:
+        yield name
 
 
 @dataclass
 class Description:
-    """Boxes in an order in which they can run, and arrows (from, to) between their numbers."""
+    """Boxes in an order in which they can run, arrows (from, to) between them, and which boxes are outputs."""
 
     nodes: list[Node] = field(default_factory=list)
     edges: list[tuple[int, int]] = field(default_factory=list)
+    outputs: set[int] = field(default_factory=set)
 
     @property
     def is_chain(self) -> bool:
@@ -81,35 +137,33 @@ def describe(model: Model) -> Description:
     ([('InputLayer', (None, 4), 0), ('Dense', (None, 8), 40), ('Dense', (None, 1), 9)], [(0, 1), (1, 2)])
     """
     model._require_built("describe")
-    graph: Any = getattr(model, "graph", None)
-    if graph is None:
-        layers = [layer for layer in model.layers if not isinstance(layer, InputLayer)]
-        steps = [(layer, (i,), (i + 1,), False) for i, layer in enumerate(layers)]
-        inputs, given = [0], [model.input_shape]
-        input_layers = [getattr(model, "_input", None)]
-    else:
-        steps = [(step.layer, step.sources, step.targets, step.in_list) for step in graph.steps]
-        inputs, input_layers = graph.inputs, graph.input_layers or [None] * len(graph.inputs)
-        shapes: Any = model.input_shape
-        given = list(shapes) if isinstance(shapes, list) else [shapes]
+    graph = model.graph
+    shapes: Any = model.input_shape
+    given = list(shapes) if isinstance(shapes, list) else [shapes]
+    input_layers: list[Any] = graph.input_layers or [None] * len(graph.inputs)
 
     found = Description()
     shape_at: dict[int, Any] = {}
     made_by: dict[int, int] = {}
-    for place, shape, layer in zip(inputs, given, input_layers, strict=True):
+    for place, shape, layer in zip(graph.inputs, given, input_layers, strict=True):
         shape_at[place], made_by[place] = shape, len(found.nodes)
         found.nodes.append(Node("input" if layer is None else layer.name, "InputLayer", [], shape, 0, layer))
-    for layer, sources, targets, in_list in steps:
-        incoming = [shape_at[place] for place in sources]
-        reads: Any = incoming if in_list else incoming[0]
+    calls: Counter[Any] = Counter()
+    for step in graph.steps:
+        layer, number = step.layer, len(found.nodes)
+        calls[layer] += 1
+        incoming = [shape_at[place] for place in step.sources]
+        reads: Any = incoming if step.in_list else incoming[0]
         output: Any = layer.compute_output_shape(reads)
-        several = bool(output) and all(isinstance(part, (tuple, list)) for part in output)
-        number = len(found.nodes)
-        found.edges += [(made_by[place], number) for place in sources]
-        for place, shape in zip(targets, output if several else (output,), strict=True):
-            shape_at[place], made_by[place] = shape, number
-        kind = type(layer).__name__
-        found.nodes.append(Node(layer.name, kind, incoming, output, layer.count_params(), layer))
+        for place, shape in zip(step.targets, output_shapes(output), strict=True):
+            shape_at[place] = shape
+        found.edges += [(made_by[place], number) for place in step.sources]
+        made_by |= dict.fromkeys(step.targets, number)
+        first = calls[layer] == 1
+        name, params = call_name(layer.name, calls[layer]), layer.count_params() if first else 0
+        shares = "" if first or not layer.specs else layer.name
+        found.nodes.append(Node(name, type(layer).__name__, incoming, output, params, layer, shares))
+    found.outputs = {made_by[place] for place in graph.outputs}
     return found
 
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
 import re
-import tempfile
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_core.inspection.html_style import STYLE
+from rnn_core.saving import written_whole
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PHONE = 600
@@ -29,6 +29,9 @@ PHONE = 600
 
 NARROW = 4.3
 """Inches that a chart is wide there: at 340 pixels its 10-point letters are then 11 pixels high."""
+
+FEW_COLUMNS = 2
+"""Columns of a map whose cells are wide enough for numbers there."""
 
 LONG = {"td": 40, "th": 18}
 """A cell of more letters than these may be broken into lines; the head of a row on phones only."""
@@ -152,27 +155,16 @@ def diagram(figure: Figure, alt: str, caption: str) -> str:
 
 
 def write(path: Any, content: str) -> Path:
-    """Write a file whole or not at all: beside its place first, then put there in one step.
+    """Write a file whole or not at all.
 
     Raises
     ------
     OSError
         If it can't be written.
     """
-    from rnn_core.saving import _new_file_mode
-
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _new_file_mode())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with written_whole(target) as file:
+        file.write(content.encode())
     return target
 
 
@@ -224,6 +216,7 @@ def _make_narrow(figure: Figure) -> None:
     columns = max((ncols for _, ncols in grids), default=1) if rows == 1 else 1
     legends = 0
     for axes in figure.axes:
+        _thin_out_numbers(axes)
         title = axes.get_title(loc="left")
         if title:
             axes.set_title("\n".join(textwrap.wrap(title, 48 // columns)), loc="left", fontsize=10)
@@ -239,4 +232,13 @@ def _make_narrow(figure: Figure) -> None:
                 frameon=False, fontsize=9, columnspacing=1, handlelength=1.8,
             )  # fmt: skip
             legends += -(-len(labels) // columns_of_text)
-    figure.set_size_inches(NARROW, max(0.8 * height * rows, 2.6) + 0.2 * legends)
+    maps = any(axes.images for axes in figure.axes)  # thin lines already
+    figure.set_size_inches(NARROW, max((1.0 if maps else 0.8) * height * rows, 2.6) + 0.2 * legends)
+
+
+def _thin_out_numbers(axes: Axes) -> None:
+    """Take the numbers out of the cells of a map that are too narrow for them on a phone."""
+    for image in axes.images:
+        if image.get_array().shape[1] > FEW_COLUMNS:  # type: ignore[union-attr]
+            for written in list(axes.texts):
+                written.remove()

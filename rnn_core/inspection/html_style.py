@@ -36,7 +36,7 @@ tbody th { font-weight: 600; }
 figure { margin: 1.5rem 0; }
 figure img { display: block; width: 100%; max-width: 58rem; height: auto; }
 figure.diagram img { width: var(--width); max-width: none; }
-@media (min-width: 800px) { figure.diagram img { max-width: 100%; } }
+@media (min-width: 601px) { figure.diagram img { max-width: 100%; } }
 @media (max-width: 600px) {
   figure.diagram img { width: max(min(var(--width), 100%), 0.7 * var(--width)); }
   th.long { white-space: normal; min-width: 7.5rem; }

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from rnn_core.activations import HardSigmoid, HardTanh, Relu, Relu6, Sigmoid, Tanh
 from rnn_core.inspection.findings import Finding, percent
-from rnn_core.inspection.layer_traces import ActivatedTrace, DenseTrace, LayerTrace, SimpleRNNTrace
+from rnn_core.inspection.layer_traces import ActivatedTrace, ActivationTrace, LayerTrace
+from rnn_core.inspection.recurrent_traces import RecurrentTrace
 from rnn_core.inspection.tracing import Trace
+from rnn_core.several import as_list, rows
 
 Array = NDArray[Any]
 
@@ -59,12 +61,12 @@ def network_findings(trace: Trace) -> Iterator[Finding]:
         _saturated_units,
         _gradient_over_time,
     )
-    if not trace.d_output.any():
+    if not any(d.any() for d in as_list(trace.d_output)):
         yield Finding(
             "problem",
             "zero gradient",
             "loss",
-            f"The gradient of the loss is exactly 0 for all {len(trace.x)} samples, so no weight learns anything.",
+            f"The gradient of the loss is exactly 0 for all {rows(trace.x)} samples, so no weight learns anything.",
         )
         return
     for layer in trace:
@@ -74,11 +76,11 @@ def network_findings(trace: Trace) -> Iterator[Finding]:
 
 
 def _one_step(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
-    if not isinstance(layer, SimpleRNNTrace) or layer.record.has_initial_state:
+    if not isinstance(layer, RecurrentTrace) or layer.has_initial_state or "recurrent_kernel" not in layer.weights:
         return
     if layer.step_mask.sum(axis=1).max() <= 1:
-        weights = layer.layer.recurrent_kernel
-        batch, steps, features = layer.input.shape
+        weights = layer.weights["recurrent_kernel"]
+        batch, steps, features = layer.step_input.shape
         real = "" if steps == 1 else f", of which at most one is real in each of the {batch} samples"
         yield Finding(
             "problem",
@@ -101,8 +103,8 @@ def _silent(layer: LayerTrace) -> Array | None:
 
 def _real(layer: LayerTrace, values: Array) -> Array:
     """Return values (batch, [timesteps,] units) as rows, those at masked steps left out."""
-    mask = layer.step_mask if isinstance(layer, SimpleRNNTrace) else layer.record.output_mask
-    if mask is not None and values.ndim == 3:
+    mask = layer.step_mask if isinstance(layer, RecurrentTrace) else layer.record.output_mask
+    if isinstance(mask, np.ndarray) and values.ndim == 3:
         return values[mask]
     return values.reshape(-1, values.shape[-1])
 
@@ -135,13 +137,15 @@ def _zero_gradient(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
         zero = [name for name, gradient in layer.d_data.items() if not gradient.any()]
         why, count = "", units
     else:
-        zero = [name for name, gradient in layer.d_data.items() if stopped.any() and not gradient[..., stopped].any()]
+        reach = {name: layer.d_data[name] for name in layer.into_units or layer.d_data if name in layer.d_data}
+        zero = [name for name, gradient in reach.items() if stopped.any() and not gradient[..., stopped].any()]
         count = int(stopped.sum())
         why = (
             f" for {count} of {units} units although their activations have a slope: nothing that comes after them "
             "passes a gradient on (dead units, weights of 0, or a mask)"
         )
-    if "kernel" in layer.d_data and not zero and not layer.input.any():
+    read = layer.input[0] if isinstance(layer.input, (list, tuple)) else layer.input
+    if "kernel" in layer.d_data and not zero and not read.any():
         zero, why, count = ["kernel"], ", because all inputs of the layer are 0", units
     if zero:
         yield Finding(
@@ -155,7 +159,7 @@ def _zero_gradient(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
 
 def _no_gradient_arrives(layer: LayerTrace) -> Array | None:
     """Return for each unit whether no gradient arrives although its activation would pass one on, (units,)."""
-    if not isinstance(layer, (DenseTrace, SimpleRNNTrace)):
+    if not isinstance(layer, ActivatedTrace) or isinstance(layer, ActivationTrace):
         return None
     d_preactivation = layer.d_preactivation.reshape(-1, layer.d_preactivation.shape[-1])
     silent = _silent(layer)
@@ -167,7 +171,8 @@ def _saturated_units(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
     if not isinstance(layer, ActivatedTrace) or layer.derivative is None:
         return
     largest = _LARGEST_SLOPE.get(type(layer.activation))
-    if largest is None or layer.output is trace.output:  # a classifier that is sure of itself is not ill
+    last = any(layer.output is output for output in as_list(trace.output))
+    if largest is None or last:  # a classifier that is sure of itself is not ill
         return
     slopes = _real(layer, layer.derivative)
     share = float((slopes < SATURATED_SLOPE * largest).mean()) if slopes.size else 0.0
@@ -184,38 +189,33 @@ def _saturated_units(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
         )
 
 
-def arriving(layer: SimpleRNNTrace) -> Array:
+def arriving(layer: RecurrentTrace) -> Array:
     """Return how much of the loss's gradient at the last step arrives at each earlier state, as logarithms.
 
     ``log(||g dh_T/dh_k|| / ||g||)``, g = dL/dh_T through the output of the last step T, over the distance T - k
-    = 0 .. timesteps - 1; the median over the samples. Empty where no gradient arrives at the last step, or the
-    activation has no derivative of its own.
+    = 0 .. timesteps - 1; the median over the samples. Empty where no gradient arrives at the last step.
     """
-    sends = layer.from_loss[:, -1].any(axis=1)
-    if layer.derivative is None or not sends.any():
+    g_output = layer.from_loss[:, -1].astype(np.float64)
+    sizes = np.linalg.norm(g_output, axis=1, keepdims=True)
+    sends = sizes[:, 0] > 0
+    if not sends.any():
         return np.empty(0)
-    g, slopes, mask = (a[sends] for a in (layer.from_loss[:, -1], layer.derivative, layer.step_mask))
-    dropout = None if layer.record.recurrent_dropout is None else layer.record.recurrent_dropout[sends]
-    transposed = layer.layer.recurrent_kernel.T.astype(np.float64)
-    g = g.astype(np.float64)
-    logs = np.zeros(len(g))
-    g = g / np.linalg.norm(g, axis=1, keepdims=True)
-    medians = [0.0]
-    for t in range(slopes.shape[1] - 1, 0, -1):
-        before = (g * slopes[:, t]) @ transposed
-        if dropout is not None:
-            before = before * dropout
-        g = np.where(mask[:, t, None], before, g)
-        norms = np.linalg.norm(g, axis=1)
+    g_output = g_output / np.where(sizes > 0, sizes, 1)
+    g_state = np.zeros_like(layer.state[:, 0], np.float64)
+    logs, medians = np.zeros(len(g_output)), [0.0]
+    for t in range(layer.timesteps - 1, 0, -1):
+        g_output, g_state = layer.back(t, g_output, g_state)
+        norms = np.sqrt((g_output**2).sum(axis=1) + (g_state**2).sum(axis=1))
         with np.errstate(divide="ignore"):
             logs = logs + np.log(norms)
-        g = g / np.where(norms > 0, norms, 1)[:, None]
-        medians.append(float(np.median(logs)))
+        scale = np.where(norms > 0, norms, 1)[:, None]
+        g_output, g_state = g_output / scale, g_state / scale
+        medians.append(float(np.median(logs[sends])))
     return np.array(medians)
 
 
 def _gradient_over_time(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
-    if not isinstance(layer, SimpleRNNTrace) or layer.record.timesteps < 2:
+    if not isinstance(layer, RecurrentTrace) or layer.timesteps < 2:
         return
     logs = arriving(layer)
     silent = _silent(layer)
@@ -255,11 +255,12 @@ def _updates(trace: Trace) -> Iterator[Finding]:
     ratios: dict[str, float] = {}
     matters: dict[str, bool] = {}
     for layer, after, part in zip(trace.model.layers, twin.layers, trace.model.parts(trace.d_vector), strict=True):
+        weights, moved = layer.views(layer.vector), after.views(after.vector)
         for name, gradient in layer.views(part).items():
-            weight, place = getattr(layer, name), f"{layer.name}/{name}"
+            weight, place = weights[name], f"{layer.name}/{name}"
             size = float(np.linalg.norm(weight))
             if layer.trainable and weight.ndim > 1 and size:
-                ratios[place] = float(np.linalg.norm(getattr(after, name) - weight)) / size
+                ratios[place] = float(np.linalg.norm(moved[name] - weight)) / size
                 matters[place] = size * float(np.linalg.norm(gradient)) > MATTERS * abs(trace.loss)
     large = {place: ratio for place, ratio in ratios.items() if ratio > LARGE_UPDATE}
     small = {place: ratio for place, ratio in ratios.items() if ratio < SMALL_UPDATE and matters[place]}

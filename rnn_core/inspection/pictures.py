@@ -32,6 +32,7 @@ from rnn_core.checks import positive_int
 from rnn_core.inspection.credit import FELT, Credit, Spectrum
 from rnn_core.inspection.graph_picture import model_graph
 from rnn_core.inspection.graph_picture_unrolled import unrolled
+from rnn_core.inspection.layer_traces import ActivatedTrace
 from rnn_core.inspection.pictures_weights import heat_map, weight_maps
 from rnn_core.inspection.tracing import Trace
 from rnn_core.pictures import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, blank_figure, finish, new_figure
@@ -61,40 +62,50 @@ STYLES = [(BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (ORANGE, ":"), ("#CC79
 
 
 def hidden_states(trace: Trace, layer: str | None = None, sample: int = 0) -> Figure:
-    """Draw h_t of one sample over time: lines for few units, a map for many.
+    """Draw the state of one sample over time: lines for few units, a map for many.
+
+    The state is what a step hands to the next: h_t in Elman's network, the context c in Jordan's.
 
     Parameters
     ----------
     trace : Trace
     layer : str, optional
-        The SimpleRNN; not needed where there is one.
+        A recurrent layer; not needed where there is one.
     sample : int
 
     Raises
     ------
     ValueError
-        If there is no such SimpleRNN or sample.
+        If there is no such layer or sample.
     """
     found = trace.recurrent(layer)
-    sample = _checked_sample("hidden_states", sample, len(found.hidden))
-    hidden = found.hidden[sample]  # (T + 1, units)
-    figure, (axes,) = new_figure(f"{found.name}: hidden states of sample {sample}", rows=1)
-    times = np.arange(-1, len(hidden) - 1)
-    if hidden.shape[1] <= FEW:
-        for unit, (color, line) in zip(range(hidden.shape[1]), STYLES, strict=False):
-            axes.plot(times, hidden[:, unit], color=color, linestyle=line, marker=_marker(times), label=f"unit {unit}")
-        finish(axes, "time step t (-1: the initial state)", "$h_t$", legend=False)
+    sample = _checked_sample("hidden_states", sample, len(found.state))
+    state = found.state[sample]  # (T + 1, units)
+    what = {"h": "hidden states", "c": "context"}.get(found.symbol, "states")
+    figure, (axes,) = new_figure(f"{found.name}: {what} of sample {sample}", rows=1)
+    times = np.arange(-1, len(state) - 1)
+    label, symbol = (
+        "after time step t (-1: the initial state)",
+        f"${found.symbol}_t$" if found.symbol != "c" else "$c_{t+1}$",
+    )
+    if state.shape[1] <= FEW:
+        for unit, (color, line) in zip(range(state.shape[1]), STYLES, strict=False):
+            axes.plot(times, state[:, unit], color=color, linestyle=line, marker=_marker(times), label=f"unit {unit}")
+        finish(axes, label, symbol, legend=False)
         _legend_beside(axes)
-    else:
-        image = heat_map(axes, hidden.T, extent=(-1.5, len(hidden) - 1.5, hidden.shape[1] - 0.5, -0.5))
-        figure.colorbar(image, ax=axes, label="$h_t$")
         _whole_steps(axes)
-        axes.set(xlabel="time step t (-1: the initial state)", ylabel="unit")
+    else:
+        image = heat_map(axes, state.T, extent=(-1.5, len(state) - 1.5, state.shape[1] - 0.5, -0.5))
+        figure.colorbar(image, ax=axes, label=symbol)
+        _whole_steps(axes)
+        axes.set(xlabel=label, ylabel="unit")
     return figure
 
 
 def gradients(trace: Trace, layer: str | None = None) -> Figure:
     """Draw the norm of dL/dh_t over time, what arrives from the loss and from the future, and that of dL/da_t.
+
+    In Jordan's network it is that of dL/dy_t: the output is what comes back.
 
     The norms are over units, the median and the middle half over the batch. On a log scale a straight line is
     a gradient that shrinks, or grows, by one factor at every step.
@@ -106,17 +117,18 @@ def gradients(trace: Trace, layer: str | None = None) -> Figure:
     """
     found = trace.recurrent(layer)
     figure, (axes,) = new_figure(f"{found.name}: the gradient on its way back", rows=1)
-    times = np.arange(found.d_preactivation.shape[1])
-    total = np.linalg.norm(found.d_hidden[:, 1:], axis=2)  # (batch, T)
+    times = np.arange(found.timesteps)
+    total = np.linalg.norm(found.d_fed_back, axis=2)  # (batch, T)
     low, middle, high = np.quantile(total, (0.25, 0.5, 0.75), axis=0)
     if len(total) > 1 and (low > 0).all():
         axes.fill_between(times, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half of the samples")
     parts = {
-        "$dL/dh_t$, all of it": (middle, BLUE, "-", "o"),
+        f"$dL/d{found.fed_back}_t$, all of it": (middle, BLUE, "-", "o"),
         "from the loss": (_median_norm(found.from_loss), GREEN, ":", "s"),
         "from the future": (_median_norm(found.from_future), VERMILLION, "--", "^"),
-        "$dL/da_t$, through act'": (_median_norm(found.d_preactivation), BLACK, "-.", "D"),
     }
+    if isinstance(found, ActivatedTrace):
+        parts["$dL/da_t$, through act'"] = (_median_norm(found.d_preactivation), BLACK, "-.", "D")
     anything = False
     for name, (norms, color, line, marker) in parts.items():
         seen = np.where(norms > 0, norms, np.nan)  # a log scale has no place for zero
@@ -151,7 +163,8 @@ def reach(credit: Credit) -> Figure:
     axes.axhline(FELT, color=VERMILLION, linestyle="--", linewidth=1.4, label=f"{FELT:.0%}: lost beside nearer steps")
     axes.set_yscale("log")
     _whole_steps(axes)
-    finish(axes, "distance t - k", r"$\Vert dh_t / dh_k \Vert$ (log scale)", legend=False)
+    s = credit.trace.symbol
+    finish(axes, "distance t - k", rf"$\Vert d{s}_t / d{s}_k \Vert$ (log scale)", legend=False)
     _legend_beside(axes)
     return figure
 
@@ -178,8 +191,9 @@ def eigenvalues(spectrum: Spectrum) -> Figure:
     plane.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     plane.set_title(f"Eigenvalues, spectral radius {spectrum.spectral_radius:.3g}", loc="left", fontsize=12)
     finish(plane, "real part", "imaginary part", legend=False)
-    plane.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
+    plane.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)
     sizes.axhline(1, color=BLACK, linewidth=1.2)
+    sizes.set_xlim(0.5, len(values) + 0.5)
     sizes.plot(np.arange(1, len(values) + 1), spectrum.singular_values, "o-", color=BLUE, markersize=4)
     sizes.set_ylim(bottom=0, top=1.1 * max(1.0, float(spectrum.singular_values[0])))
     sizes.set_title("Singular values: what one step can amplify", loc="left", fontsize=12)
@@ -206,6 +220,7 @@ def training_curves(history: Any, levels: Mapping[str, float] | None = None) -> 
     """
     columns: Mapping[str, Sequence[float]] = getattr(history, "history", history)
     names = [name for name in columns if not name.startswith("val_") and name != "learning_rate"]
+    names.sort(key=lambda name: name != "loss")  # the loss first, then the others as they come
     if not names:
         raise ValueError("training_curves: the history holds no epochs.")
     figure, panels = new_figure("Training", rows=len(names))
@@ -278,7 +293,7 @@ def _legend_beside(axes: Axes) -> None:
 def _whole_steps(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _checked_sample(owner: str, sample: Any, samples: int) -> int:

@@ -58,14 +58,15 @@ def weight_maps(trace: Trace, layer: str | None = None) -> Figure:
     heights = [_height(part.weights[name]) for part, name in rows]
     figure = blank_figure(9, sum(heights) + 0.75 * len(rows), layout="constrained")
     panels = figure.subplots(len(rows), 2, squeeze=False, height_ratios=heights)
-    for (part, name), (left, right) in zip(rows, panels, strict=True):
+    for (part, name), (left, right), height in zip(rows, panels, heights, strict=True):
         title = name if layer is not None else f"{part.name}/{name}"
         gradient = part.d_weights[name]
         zero = "" if gradient.any() else ": exactly zero"
         for axes, values, text in ((left, part.weights[name], title), (right, gradient, f"gradient of {name}{zero}")):
             table = _as_table(values)
             image = heat_map(axes, table)
-            figure.colorbar(image, ax=axes, aspect=12, pad=0.02, ticks=[*image.get_clim(), 0], format="%.2g")
+            ticks = [*image.get_clim(), 0] if height > 0.6 else image.get_clim()  # as many as there is room for
+            figure.colorbar(image, ax=axes, aspect=12, pad=0.02, ticks=ticks, format="%.2g")
             axes.set_title(text, loc="left", fontsize=10)
             axes.set_ylabel("from" if values.ndim > 1 and table.shape[0] > 1 else "", fontsize=9)
         left.set_xlabel("to unit", fontsize=9)

@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 
 from rnn_core.inspection import html, pictures
 from rnn_core.inspection.bptt import bptt
+from rnn_core.inspection.cell_traces import JordanTrace
 from rnn_core.inspection.credit import credit
-from rnn_core.inspection.diagnosis import diagnose
+from rnn_core.inspection.diagnosis import diagnose, some_rows
 from rnn_core.inspection.gradient_check import check_gradients
-from rnn_core.inspection.graph_picture_layout import describe
+from rnn_core.inspection.graph_picture_layout import describe, short
 from rnn_core.inspection.html import Section
-from rnn_core.inspection.layer_traces import SimpleRNNTrace
+from rnn_core.inspection.recurrent_traces import ElmanTrace, RecurrentTrace
+from rnn_core.inspection.report_prediction import prediction
+from rnn_core.inspection.run import own_copy
 from rnn_core.inspection.tracing import Trace, trace
 from rnn_core.layers.base import shape_text
 from rnn_core.models import Model
+from rnn_core.series import Windows
+from rnn_core.several import each
+from rnn_core.several import rows as samples_of
 
 Array = NDArray[Any]
 
@@ -90,8 +96,13 @@ def report(
 
 def glance(model: Model) -> str:
     """Return what kind of model it is, in a sentence or two."""
-    nodes = describe(model).nodes
-    layers = " - ".join(_short(node) for node in nodes if node.kind != "InputLayer")
+    described = describe(model)
+    inputs, outputs = len(model.graph.inputs), len(model.graph.outputs)
+    layers = (" - " if described.is_chain else ", ").join(
+        _kind(node) for node in described.nodes if node.kind != "InputLayer" and not node.shares
+    )
+    if inputs > 1 or outputs > 1:
+        layers = f"{inputs} input{'s' * (inputs > 1)}, {outputs} output{'s' * (outputs > 1)}; {layers}"
     optimizer = type(model.optimizer).__name__ if model.optimizer is not None else "no optimizer"
     return f"{layers}: {model.count_params():,} parameters, trained with {optimizer}."
 
@@ -103,10 +114,9 @@ def model_sections(
     tell = progress or (lambda _: None)
     tell("findings")
     found = diagnose(model, x, y)  # before all else: it refuses what can't be looked at
-    inputs, targets = (x.inputs, x.targets) if y is None else (x, y)
-    inputs, targets = np.asarray(inputs), np.asarray(targets)
+    _, inputs, targets, _ = own_copy("report", model, x, y)
     traced = trace(model, *_some(model, inputs, targets, TRACED), training=False)
-    recurrent = [part for part in traced if isinstance(part, SimpleRNNTrace)]
+    recurrent = [part for part in traced if isinstance(part, RecurrentTrace)]
     tell("pictures of the model")
     sections = [_model(model, recurrent), _findings(found)]
     tell("one pass forwards and backwards")
@@ -119,45 +129,68 @@ def model_sections(
     if history is not None:
         sections.append(_training(history))
     tell("predictions")
-    sections.append(_prediction(model, x if y is None else None, inputs, targets))
+    sections.append(prediction(model, x if isinstance(x, Windows) else None, inputs, targets))
     return sections
 
 
-def _some(model: Model, x: Array, y: Array, count: int) -> tuple[Array, Array]:
+def _some(model: Model, x: Any, y: Any, count: int) -> tuple[Any, Any]:
     """Return samples spread over all, or the first ones of a model with a batch size of its own."""
-    fixed = model.input_shape[0] if model.input_shape is not None else None
-    rows = np.arange(fixed) if fixed else np.linspace(0, len(x) - 1, min(count, len(x))).round().astype(int)
-    return x[rows], y[rows]
+    chosen = some_rows(model, samples_of(x), count)
+    return each(lambda part: part[chosen], x), each(lambda part: part[chosen], y)
 
 
-def _short(node: Any) -> str:
-    units = getattr(node.layer, "units", None)
-    return f"{node.kind}({units})" if units else node.kind
-
-
-def _model(model: Model, recurrent: list[SimpleRNNTrace]) -> Section:
-    nodes = describe(model).nodes
-    rows = [(node.name, node.kind, _shape(node.output), node.activation or "–", f"{node.params:,}") for node in nodes]
-    rows.append(("together", "", "", "", f"{model.count_params():,}"))
-    alt = "The layers as boxes, one below the other: " + ", then ".join(_short(node) for node in nodes) + "."
-    caption = "The model as a graph. An arrow that returns to its box is the hidden state of the step before."
+def _model(model: Model, recurrent: list[RecurrentTrace]) -> Section:
+    described = describe(model)
+    nodes = described.nodes
+    table = [
+        (f"`{node.name}`", _kind(node), _shape(node.output), node.activation or "–",
+         f"those of {node.shares}" if node.shares else f"{node.params:,}")
+        for node in nodes
+    ]  # fmt: skip
+    table.append(("together", "", "", "", f"{model.count_params():,}"))
+    boxes = ", then ".join(_kind(node) for node in nodes)
+    caption = "The model as a graph. An arrow that returns to its box is what a step hands to the next one."
     parts = [
-        html.table(["layer", "class", "output shape", "activation", "parameters"], rows, "The layers."),
-        html.diagram(pictures.model_graph(model), alt, caption),
+        html.table(["layer", "class", "output shape", "activation", "parameters"], table, "The layers."),
+        html.diagram(
+            pictures.model_graph(model), f"The layers as boxes, each below those that it reads: {boxes}.", caption
+        ),
     ]
-    for part in recurrent:
-        steps = part.d_preactivation.shape[1]
-        chain = describe(model).is_chain
-        parts.append(
-            html.diagram(
-                pictures.unrolled(model, None if chain else part.name, steps),
-                f"{steps} time steps side by side; the hidden state runs from each step to the next.",
-                "Unrolled in time: every column is a step, and all steps share one kernel K and recurrent kernel U.",
-            )
-        )
-        if chain:
-            break
+    parts += _unrolled(model, [part for part in recurrent if not _is_again(part)], described.is_chain)
     return Section("The model", parts)
+
+
+def _unrolled(model: Model, recurrent: list[RecurrentTrace], is_chain: bool) -> Iterator[str]:
+    """Yield the model unrolled in time; where it can't be drawn in one, each recurrent layer that can."""
+    if is_chain and recurrent:
+        try:
+            yield _unrolled_picture(pictures.unrolled(model, None, recurrent[0].timesteps), recurrent[0], "The model")
+            return
+        except ValueError:
+            pass
+    for part in recurrent:
+        try:
+            yield _unrolled_picture(pictures.unrolled(model, part.name, part.timesteps), part, f"`{part.name}`")
+        except ValueError:  # a cell in a stack, or one of somebody's own
+            continue
+
+
+def _unrolled_picture(figure: Any, part: RecurrentTrace, what: str) -> str:
+    back = "the output runs" if isinstance(part, JordanTrace) else "the hidden state runs"
+    return html.diagram(
+        figure,
+        f"{part.timesteps} time steps side by side; {back} from each step to the next.",
+        f"{what} unrolled in time: every column is a step, and all steps share their weights.",
+    )
+
+
+def _is_again(part: Any) -> bool:
+    """Whether it is a later call of a layer, which looks like the first and has the same weights."""
+    return " #" in part.name
+
+
+def _kind(node: Any) -> str:
+    return short(node.layer) if node.layer is not None else str(node.kind)
 
 
 def _findings(found: Any) -> Section:
@@ -169,15 +202,15 @@ def _findings(found: Any) -> Section:
     return Section("What is wrong, or worth knowing", parts or [html.paragraph("Nothing found that is wrong.")])
 
 
-def _forwards(traced: Trace, recurrent: list[SimpleRNNTrace]) -> Section:
+def _forwards(traced: Trace, recurrent: list[RecurrentTrace]) -> Section:
     rows = []
     for part in traced:
         for name, values in part.arrays().items():
             span = (f"{values.min():.3g}", f"{values.max():.3g}") if values.size else ("–", "–")
-            rows.append((part.name, f"`{name}`", _shape(values.shape), *span))
+            rows.append((f"`{part.name}`", f"`{name}`", _shape(values.shape), *span))
     parts = [
         html.paragraph(
-            f"One pass of {len(traced.x)} samples spread over the data; the loss is {traced.loss:.4g}. "
+            f"One pass of {samples_of(traced.x)} samples spread over the data; the loss is {traced.loss:.4g}. "
             f'Every array is at hand: `trace(model, x, y)["{next(iter(traced)).name}"]`.'
         )
     ]
@@ -185,8 +218,9 @@ def _forwards(traced: Trace, recurrent: list[SimpleRNNTrace]) -> Section:
         parts.append(
             html.chart(
                 pictures.hidden_states(traced, part.name),
-                f"The hidden state of {part.name} at every time step, for one sample.",
-                f"The hidden states of `{part.name}` for the first of these samples. At -1 stands the initial state.",
+                f"The state of {part.name} at every time step, for one sample.",
+                f"What each step of `{part.name}` hands to the next one, for the first of these samples. At -1 stands "
+                "the initial state.",
             )
         )
     caption = "All arrays of the pass and the range of their values. d stands for the gradient of the loss."
@@ -194,24 +228,26 @@ def _forwards(traced: Trace, recurrent: list[SimpleRNNTrace]) -> Section:
     return Section("Forwards: what each layer computed", parts)
 
 
-def _backwards(traced: Trace, part: SimpleRNNTrace) -> Section:
+def _backwards(traced: Trace, part: RecurrentTrace) -> Section:
     items = bptt(traced, part.name)
-    steps = items.d_preactivation.shape[1]
+    steps = part.timesteps
+    columns = {"from the loss": items.from_loss, "from the future": items.from_future}
+    if items.d_preactivation is not None:
+        columns["dL/da"] = items.d_preactivation
     rows = []
     for t in range(steps) if steps <= 12 else [*range(4), *range(steps - 8, steps)]:
-        norms = [float(np.linalg.norm(a[:, t])) for a in (items.from_loss, items.from_future, items.d_preactivation)]
+        norms = [float(np.linalg.norm(a[:, t])) for a in columns.values()]
         norms += [float(np.linalg.norm(contribution[t])) for contribution in items.contributions.values()]
         rows.append((str(t), *(f"{norm:.3g}" for norm in norms)))
     sums = [float(np.linalg.norm(items.d_data[name])) for name in items.contributions]
-    rows.append(("all", "", "", "", *(f"{norm:.3g}" for norm in sums)))
-    columns = ["step", "from the loss", "from the future", "dL/da", *(f"to {name}" for name in items.contributions)]
+    rows.append(("all", *("" for _ in columns), *(f"{norm:.3g}" for norm in sums)))
+    heads = ["step", *columns, *(f"to {name}" for name in items.contributions)]
+    calls = sum(other.layer is part.layer for other in traced)
+    several = f" The layer is called {calls} times; its gradient is the sum of what all calls add." if calls > 1 else ""
     parts = [
-        html.paragraph(
-            "At every step the gradient arrives from the loss and from the future, passes the activation's derivative, "
-            "and adds its part to each weight: `dh_t = dy_t + da_(t+1) Uᵀ`, `da_t = dh_t * act'(a_t)`."
-        ),
+        html.paragraph(_way_back(part) + several),
         html.table(
-            columns,
+            heads,
             rows,
             "Norms, all samples together. The last row is the gradient that the steps sum up to; norms do not add up.",
         ),
@@ -223,7 +259,7 @@ def _backwards(traced: Trace, part: SimpleRNNTrace) -> Section:
             "The gradient at every step: the median of the samples.",
         )
         parts.insert(1, over_time)
-    if steps <= WRITTEN_STEPS:
+    if steps <= WRITTEN_STEPS and items.d_preactivation is not None:
         size = np.abs(items.d_preactivation).sum(axis=1)  # (batch, units)
         sample, unit = (int(i) for i in np.unravel_index(size.argmax(), size.shape))
         parts += [
@@ -233,19 +269,36 @@ def _backwards(traced: Trace, part: SimpleRNNTrace) -> Section:
             ),
             html.preformatted(items.table(sample, unit), f"Backpropagation through time of {part.name}, written out"),
         ]
-    return Section(f"Backwards through time: {part.name}", parts)
+    return Section(f"Backwards through time: `{part.name}`", parts)
 
 
-def _reach(traced: Trace, part: SimpleRNNTrace) -> Section:
+def _way_back(part: RecurrentTrace) -> str:
+    """Return what happens to the gradient at every step."""
+    if isinstance(part, JordanTrace):
+        decay = f" + {part.cell.decay:g} dc_(t+1)" if part.cell.decay else ""
+        formulas = f"`dy_t = dL/dy_t + dc_(t+1)`, `da_t = (da_y Vᵀ) * act'(a_t)`, `dc_t = da_t Uᵀ{decay}`"
+        loop = "Here the loop is closed: the network's own outputs come back."
+        return f"Jordan's network: at every step the gradient arrives at the output, {formulas}. {loop}"
+    if isinstance(part, ElmanTrace):
+        return (
+            "At every step the gradient arrives from the loss and from the future, passes the activation's derivative, "
+            "and adds its part to each weight: `dh_t = dy_t + da_(t+1) Uᵀ`, `da_t = dh_t * act'(a_t)`."
+        )
+    return "At every step the gradient arrives from the loss and from the future, and adds its part to each weight."
+
+
+def _reach(traced: Trace, part: RecurrentTrace) -> Section:
     found = credit(traced, part.name)
     parts = [
         html.preformatted(str(found), f"How far back gradients reach in {part.name}"),
-        html.chart(
-            pictures.eigenvalues(found.spectrum),
-            f"The eigenvalues of the recurrent kernel and the unit circle; {found.spectrum}.",
-            "The recurrent kernel: outside the circle a linear network's state grows, inside it fades.",
-        ),
     ]
+    if found.spectrum is not None and not _is_again(part):
+        eigenvalues = html.chart(
+            pictures.eigenvalues(found.spectrum),
+            f"The eigenvalues of {found.kernel_name} and the unit circle; {found.spectrum}.",
+            f"{_capital(found.kernel_name)}: outside the circle a linear network's state grows, inside it fades.",
+        )
+        parts.append(eigenvalues)
     if found.timesteps > 1:
         reached = html.chart(
             pictures.reach(found),
@@ -255,13 +308,13 @@ def _reach(traced: Trace, part: SimpleRNNTrace) -> Section:
         parts.insert(1, reached)
     else:
         parts[0] = html.paragraph("The sequence is one step long: a gradient has no way back to go.")
-    return Section(f"How far back gradients reach: {part.name}", parts)
+    return Section(f"How far back gradients reach: `{part.name}`", parts)
 
 
 def _weights(traced: Trace) -> Section:
     parts = [html.paragraph("Blue is below zero, white is zero, red above. Each map has its own scale.")]
     for part in traced:
-        if part.weights:
+        if part.weights and not _is_again(part):
             alt = f"Heat maps of the weights of {part.name} on the left and of their gradients on the right."
             caption = f"`{part.name}`: weights on the left, the gradient of the loss on the right."
             parts.append(html.chart(pictures.weight_maps(traced, part.name), alt, caption))
@@ -291,58 +344,8 @@ def _training(history: Any) -> Section:
     return Section("Training", [html.chart(pictures.training_curves(history), alt, f"After the last epoch: {last}.")])
 
 
-def _prediction(model: Model, windows: Any, x: Array, y: Array) -> Section:
-    predicted = np.asarray(model.predict(x, verbose=0))
-    parts = list(_forecasts(model, windows)) if windows is not None else []
-    if predicted.shape[-1] == 1 or predicted.ndim == 1:
-        shown = slice(-400, None)  # what is denser is a blot
-        parts.insert(
-            0,
-            html.chart(
-                pictures.prediction(y[shown], predicted[shown], None if windows is None else windows.positions[shown]),
-                "Predictions beside the truth, and the differences below.",
-                f"The last {min(len(y), 400)} of {len(y):,} samples: predictions and what they miss.",
-            ),
-        )
-    else:
-        parts.insert(
-            0,
-            html.paragraph(
-                f"The model has outputs of shape {_shape((None, *predicted.shape[1:]))}, which are not drawn."
-            ),
-        )
-    return Section("Prediction", parts)
-
-
-def _forecasts(model: Model, windows: Any) -> Iterator[str]:
-    """Yield what closed-loop forecasts and residuals look like, where the data are windows over a series."""
-    from rnn_core.series import LinearAutoregression, Persistence, autocorrelation, compare
-    from rnn_core.series import pictures as series_pictures
-
-    steps = 10
-    predictors = {
-        "model": model,
-        "linear, fitted here": LinearAutoregression().fit(windows),
-        "last value": Persistence(),
-    }
-    try:
-        results = compare(predictors, windows, steps=steps)
-    except ValueError as error:  # inputs that are not known in the future, too few rows, a model of another horizon
-        yield html.paragraph(f"No closed-loop forecast: {error}")
-        return
-    yield html.chart(
-        series_pictures.error_by_horizon(results),
-        f"The root mean squared error of three predictors, 1 to {steps} steps ahead.",
-        f"Closed loop: each predictor goes on from its own outputs, {steps} steps ahead from every window. The "
-        "linear one is fitted on these very windows, so no straight line does much better.",
-    )
-    first = results[(results["predictor"] == "model") & (results["step"] == 1)].sort_values("at")
-    residuals = (first["true"] - first["predicted"]).to_numpy()
-    yield html.chart(
-        series_pictures.residual_autocorrelation(autocorrelation(residuals)),
-        "The autocorrelation of the residuals with its 95 % band.",
-        "What the residuals one step ahead still hold: nothing, where all bars stay in the band.",
-    )
+def _capital(text: str) -> str:
+    return text if text.startswith("decay") else text[0].upper() + text[1:]
 
 
 def _shape(shape: Any) -> str:

@@ -11,6 +11,8 @@ from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Sequential
 
 from .browser import Browser, find_browser
+from .graphs import jordan
+from .test_graphs import two_inputs
 
 pytestmark = pytest.mark.skipif(
     find_browser() is None, reason="there is no Chromium (Debian: apt-get install chromium)"
@@ -48,12 +50,14 @@ def pages(tmp_path_factory):
     x, y = draws.standard_normal((30, 60, 7)), draws.standard_normal((30, 3))
     history = model.fit(x, y, validation_split=0.2, epochs=3, verbose=0)
     report(model, x, y, folder / "long.html", history=history, title="A" * 80)
+    report(*two_inputs(), folder / "graph.html")
+    report(*jordan(True, "float32")[:3], folder / "jordan.html")
     worksheet(units=3, timesteps=4).save(folder)
     return folder
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["tutorial", "long", "worksheet", "worksheet-answers"])
+@pytest.mark.parametrize("name", ["tutorial", "long", "graph", "jordan", "worksheet", "worksheet-answers"])
 def test_a_page_in_the_browser(browser, pages, name, width):
     browser.open(pages / f"{name}.html", width)
     assert browser.evaluate("innerWidth") == width

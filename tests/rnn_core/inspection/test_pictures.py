@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 
 from rnn_core.inspection import credit, pictures, spectrum, trace
 from rnn_core.inspection.graph_picture_layout import arrange, describe
-from rnn_core.layers import Dense, Input, SimpleRNN
-from rnn_core.models import Sequential
+from rnn_core.layers import RNN, Add, Bidirectional, Dense, Input, JordanRNN, SimpleRNN, SimpleRNNCell
+from rnn_core.models import Model, Sequential
 from rnn_core.tutorial import Tutorial, build_model
 from rnn_core.utils import plot_model
+
+from ..finite_differences import examples
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +141,88 @@ def test_arrows_that_skip_a_rank_pass_beside_the_boxes():
     assert skipping[-1] == 3
     assert all(place >= 4 for place in skipping[1:-1])
     assert len(skipping) == 4
+
+
+@st.composite
+def drawn_graphs(draw):
+    """Draw a graph of Dense and Add: some layers shared, some read twice, up to three inputs and outputs."""
+    places = [Input((2,), name=f"input{i}") for i in range(draw(st.integers(1, 3)))]
+    inputs, shared = list(places), Dense(2, name="shared")
+    for i in range(draw(st.integers(1, 7))):
+        read = [places[draw(st.integers(0, len(places) - 1))] for _ in range(draw(st.integers(1, 3)))]
+        if len(read) > 1:
+            places.append(Add(name=f"a_sum_with_a_long_name{i}")(read))
+        else:
+            places.append((shared if draw(st.booleans()) else Dense(2, name=f"d{i}"))(read[0]))
+    outputs = places[len(inputs) :][-draw(st.integers(1, 3)) :]
+    return Model(inputs, outputs)
+
+
+@examples(15)
+@given(model=drawn_graphs(), downwards=st.booleans())
+def test_in_any_graph_boxes_lie_apart_and_arrows_pass_beside_them(model, downwards):
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.path import Path
+
+    description = describe(model)
+    figure = pictures.model_graph(model, rankdir="TB" if downwards else "LR")
+    (axes,) = figure.axes
+    boxes = [p for p in axes.patches if isinstance(p, FancyBboxPatch)][::2]
+    boxes = [(b.get_x(), b.get_y(), b.get_x() + b.get_width(), b.get_y() + b.get_height()) for b in boxes]
+    assert len(boxes) == len(description.nodes)
+    for i, (left, low, right, high) in enumerate(boxes):
+        for other in boxes[:i]:
+            assert other[2] <= left or right <= other[0] or other[3] <= low or high <= other[1]
+    arrows = [p for p in axes.patches if isinstance(p, FancyArrowPatch)]
+    assert len(arrows) == len(description.edges)
+    for arrow in arrows:
+        straight = arrow._path_original.cleaned(curves=False).vertices[
+            :-1
+        ]  # curves as short lines, without the end mark
+        line = Path(straight).interpolated(5).vertices
+        for left, low, right, high in boxes:
+            inside = (
+                (line[:, 0] > left + 1) & (line[:, 0] < right - 1) & (line[:, 1] > low + 1) & (line[:, 1] < high - 1)
+            )
+            assert not inside.any()
+    shown = texts(figure)
+    assert shown.count("same weights as shared") == sum(node.shares == "shared" for node in description.nodes)
+    assert sum(node.params for node in description.nodes) == model.count_params()
+
+
+def test_layers_around_layers_tell_what_is_inside():
+    x = Input((5, 2), name="x")
+    steps = Bidirectional(SimpleRNN(3, "relu", return_sequences=True), name="ways")(x)
+    stack = RNN([SimpleRNNCell(4), SimpleRNNCell(2)], return_sequences=True, name="stack")(steps)
+    model = Model(x, JordanRNN(6, 2, name="jordan")(stack))
+    shown = texts(pictures.model_graph(model))
+    assert {"SimpleRNN(3)", "SimpleRNNCell(4), SimpleRNNCell(2)", "6 hidden units", "activation: relu"} <= set(shown)
+    assert [text for text in shown if text.startswith("$")] == ["$h_{t-1}$", "$h_{t+1}$", "$h_{t-1}$", "$y_{t-1}$"]
+
+
+def test_jordan_s_network_unrolled():
+    """Every way back leads from an output down to the hidden units of the next step."""
+    from matplotlib.patches import FancyArrowPatch
+
+    from rnn_core.pictures import VERMILLION
+
+    figure = pictures.unrolled(Sequential([Input((3, 2)), JordanRNN(6, 1, decay=0.5), Dense(1)]))
+    (axes,) = figure.axes
+    back = [p._path_original.vertices for p in axes.patches
+            if isinstance(p, FancyArrowPatch) and p.get_edgecolor()[:3] == to_rgb(VERMILLION)]  # fmt: skip
+    assert len(back) == 3
+    assert all(end[0] > start[0] and end[1] < start[1] - 50 for start, end in back)
+    shown = texts(figure)
+    assert {"K: 2 x 6", "V: 6 x 1", "kernel: 1 x 1"} <= set(shown)
+    assert any(text.startswith("U: 1 x 6") and "0.5" in text for text in shown)
+
+
+def test_one_direction_unrolled():
+    model = Sequential([Input((3, 2)), Bidirectional(SimpleRNN(4, name="rnn"), name="ways"), Dense(1)])
+    shown = texts(pictures.unrolled(model, "ways/backward_simple_rnn"))
+    assert [text for text in shown if text.startswith("step")] == [f"step {t}, reads {2 - t}" for t in range(3)]
+    with pytest.raises(ValueError, match=r"one of \['ways/forward_simple_rnn', 'ways/backward_simple_rnn'\]"):
+        pictures.unrolled(model)
 
 
 @pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from rnn_core.__main__ import main
-from rnn_core.inspection import diagnose, html, report
+from rnn_core.inspection import RecurrentTrace, diagnose, html, report, trace
 from rnn_core.layers import Dense, Dropout, Input, SimpleRNN
 from rnn_core.models import Sequential
 from rnn_core.tutorial import Tutorial
 from rnn_core.tutorial_trials import Losses, chance_of, conclusion
+
+from .graphs import jordan
+from .test_graphs import two_inputs
 
 SCRIPT = """
 import numpy as np
@@ -43,8 +46,11 @@ class Page(HTMLParser):
     def __init__(self, content):
         super().__init__()
         self.open_tags, self.ids, self.links, self.sources, self.images, self.headings = [], [], [], [], [], []
-        self.tags = set()
+        self.tags, self.words = set(), []
         self.feed(content)
+
+    def handle_data(self, data):
+        self.words.append(data)
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
@@ -79,6 +85,8 @@ def own(tmp_path_factory):
     (folder / "own.py").write_text(SCRIPT)
     np.save(folder / "x.npy", np.random.default_rng(0).standard_normal((20, 5, 2)))
     np.save(folder / "y.npy", np.random.default_rng(1).standard_normal(20))
+    with (folder / "zip.npy").open("wb") as file:  # several arrays under the name of one
+        np.savez(file, x=np.ones(3))
     return folder
 
 
@@ -146,6 +154,7 @@ def test_a_module(capsys, own, tmp_path, monkeypatch):
         (["own.py:model", "--data", "x.npy"], "no data: give --data"),
         (["own.py:model", "--data", "y.npy", "--targets", "y.npy"], r"\(20,\)"),
         (["own.py:model", "--data", "own.py", "--targets", "y.npy"], "must be an .npy file"),
+        (["own.py:model", "--data", "zip.npy", "--targets", "y.npy"], "zip.npy is not a whole .npy file"),
         (["own.py:model", "--data", "none.npy", "--targets", "y.npy"], "No such file"),
         (["own.py:model", "--seeds", "3"], "--seeds: not for a model of your own"),
         (["tutorial", "--data", "x.npy"], "--data: not for the tutorial"),
@@ -200,6 +209,21 @@ def test_models_of_other_kinds(tmp_path):
         before = model.vector.copy()
         checked(report(model, x, draws.standard_normal(shape), tmp_path / f"{i}.html", title="<b>&"))
         np.testing.assert_array_equal(model.vector, before)
+
+
+@pytest.mark.parametrize("make", [two_inputs, lambda: jordan(True, "float32")[:3]])
+def test_graphs(tmp_path, make):
+    """A section for each recurrent layer and call, a picture for each output, and the weights of each layer once."""
+    model, x, y = make()
+    before = model.vector.copy()
+    page = checked(report(model, x, y, tmp_path / "graph.html", history={"side_loss": [1.0], "loss": [2.0]}))
+    np.testing.assert_array_equal(model.vector, before)
+    words = " ".join("".join(page.words).split())
+    parts = [part for part in trace(model, x, y) if isinstance(part, RecurrentTrace)]
+    for part in parts:
+        assert f"Backwards through time: {part.name}" in words
+    maps = [image for image in page.images if image["alt"].startswith("Heat maps")]
+    assert len(maps) == len({id(part.layer) for part in trace(model, x, y) if part.weights})
 
 
 def test_a_crash_leaves_the_old_file(tmp_path, monkeypatch):
