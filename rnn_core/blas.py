@@ -20,7 +20,7 @@ class _SingleThread:
         self._lock = threading.Lock()
         self._inside = 0
         self._libraries: list[Any] | None = None
-        self._saved: list[int] = []
+        self._changed: list[tuple[Any, int]] = []  # libraries that had more than one thread, and how many
 
     def __enter__(self) -> None:
         with self._lock:
@@ -29,10 +29,10 @@ class _SingleThread:
                     from threadpoolctl import ThreadpoolController  # searches the loaded libraries: once
 
                     self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-                self._saved = [library.get_num_threads() for library in self._libraries]
-                for library, threads in zip(self._libraries, self._saved, strict=True):
-                    if threads != 1:
-                        _set_threads(library, 1)
+                had = [(library, library.get_num_threads()) for library in self._libraries]
+                self._changed = [(library, threads) for library, threads in had if threads != 1]
+                for library, _ in self._changed:
+                    _set_threads(library, 1)
             self._inside += 1
 
     def __exit__(
@@ -41,9 +41,8 @@ class _SingleThread:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                for library, threads in zip(self._libraries or [], self._saved, strict=True):
-                    if threads != 1:
-                        _set_threads(library, threads)
+                for library, threads in self._changed:
+                    _set_threads(library, threads)
 
 
 def _set_threads(library: Any, threads: int) -> None:

@@ -42,6 +42,8 @@ class Pass:
         The calls in the order in which they run.
     records : list of Record
         One for each step.
+    d_parts : list of ndarray or None
+        Where each step's record writes the gradients of its layer's weights.
     output : ndarray, or a list of them
         What the last forward pass returned.
     """
@@ -68,13 +70,14 @@ class Pass:
                 if number > 1 and part.size:
                     self._added.append((part, list(parts[layer])))
         self.records: list[Any] = []
+        self.d_parts: list[Array | None] = []
         for step in self.steps:
             given: Any = [self.shapes[place] for place in step.sources]
-            record = step.layer.new_record(
-                given if step.in_list else given[0], parts[step.layer].pop(0) if parts else None
-            )
+            d_part = parts[step.layer].pop(0) if parts else None
+            record = step.layer.new_record(given if step.in_list else given[0], d_part)
             record.needs_d_input = needs_d_input or any(place not in graph.inputs for place in step.sources)
             self.records.append(record)
+            self.d_parts.append(d_part)
         outputs = [self.shapes[place] for place in graph.outputs]
         self.output_shape: Any = outputs[0] if len(outputs) == 1 else outputs
         self.output: Any = np.empty(0)

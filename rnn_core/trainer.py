@@ -1,4 +1,4 @@
-"""``compile``, ``fit`` and ``evaluate``: how a model is trained and judged, argument by argument as in Keras."""
+"""``fit`` and ``evaluate``: how a model is trained and judged, argument by argument as in Keras."""
 
 from __future__ import annotations
 
@@ -10,214 +10,23 @@ import numpy as np
 from rnn_core import training
 from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int, real
-from rnn_core.compiled_metrics import CompiledMetrics, MetricsOfOutputs
-from rnn_core.data import Data, all_finite, as_sample_weight, as_target, split_off, weighted_by_class
+from rnn_core.data import Data, split_off, weighted_by_class
 from rnn_core.lazy import Dataset
-from rnn_core.predictor import Predictor, for_names, verbosity
-from rnn_core.several import rows, shape_of
+from rnn_core.predictor import verbosity
+from rnn_core.several import rows
+from rnn_core.training_data import Supervised
 
 if TYPE_CHECKING:
     from rnn_core.callbacks import History
 
 
-class Trainer(Predictor):
+class Trainer(Supervised):
     """The part of a model that is trained and judged."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loss: Any = None
-        self.optimizer: Any = None
-        self.compiled_metrics: CompiledMetrics | MetricsOfOutputs = CompiledMetrics()
-        self.compiled = False
         self.stop_training = False
         self.history: History | None = None
-        self._prepared: tuple[Any, Any, list[bool]] = (None, None, [])
-
-    # Compiling.
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
-        jit_compile: bool | str = "auto",
-        auto_scale_loss: bool = True,
-    ) -> None:
-        """Choose how to train.
-
-        Parameters
-        ----------
-        optimizer : str, dict or Optimizer
-        loss : str, dict or Loss
-            For a model with several outputs also a list of one for each, or a dict by the names of the outputs; an
-            output whose loss is None is not trained on.
-        loss_weights : list or dict of float, optional
-            For several outputs: what each loss is multiplied by before they are added.
-        metrics, weighted_metrics : list of str or Metric, optional
-            Reported beside the loss; the weighted ones take sample weights into account. For several outputs a list of
-            such lists, or a dict.
-        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
-            Accepted and without effect: there is no graph, and float16 is not supported.
-
-        Raises
-        ------
-        ValueError
-            For unknown names, with the nearest known one.
-        """
-        if len(self.graph.outputs) > 1:
-            self._compile_several(optimizer, loss, loss_weights, metrics, weighted_metrics)
-            return
-        if loss_weights is not None:
-            raise ValueError(f"compile: loss_weights is for several outputs, the model has one; got {loss_weights!r}.")
-        from rnn_core import losses, optimizers
-
-        by_shape = isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")  # which one, the data will say
-        self.optimizer, self.loss, self.compiled_metrics = (  # all or, where a name is unknown, none
-            optimizers.get(optimizer),
-            loss if loss is None or by_shape else losses.get(loss),
-            CompiledMetrics(metrics, weighted_metrics),
-        )
-        self.compiled = True
-
-    def _compile_several(self, optimizer: Any, loss: Any, coefficients: Any, metrics: Any, weighted: Any) -> None:
-        """Choose a loss and metrics for each output."""
-        from rnn_core import losses, optimizers
-        from rnn_core.losses.several import LossOfOutputs, for_outputs
-
-        names = self.output_names
-        entries = for_outputs(loss, "compile: loss", names, all_alike=True)
-        factors = for_outputs(coefficients, "compile: loss_weights", names)
-        made_optimizer, made_loss, made_metrics = (
-            optimizers.get(optimizer),
-            LossOfOutputs(
-                [None if entry is None else losses.get(entry) for entry in entries],
-                [1.0 if c is None else real("compile", "loss_weights", c) for c in factors],
-                names,
-            ),
-            MetricsOfOutputs(metrics, weighted, names),
-        )
-        self.optimizer, self.loss, self.compiled_metrics = made_optimizer, made_loss, made_metrics
-        if all(entry is None for entry in entries):
-            self.loss = None
-        self.compiled = True
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of what ``evaluate`` returns."""
-        return ["loss", *getattr(self.loss, "named", ()), *(name for name, _ in self.compiled_metrics.all)]
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """Return what the model was compiled with, as Keras writes it."""
-        from rnn_core import losses, optimizers
-        from rnn_core.losses.several import LossOfOutputs
-
-        self._require_compiled("get_compile_config")
-        config = {"optimizer": optimizers.serialize(self.optimizer), "loss": self.loss}
-        if isinstance(self.loss, LossOfOutputs):
-            config |= {"loss": self.loss.get_config(), "loss_weights": self.loss.coefficients}
-        elif self.loss is not None and not isinstance(self.loss, str):
-            config["loss"] = losses.serialize(self.loss)
-        return config | self.compiled_metrics.get_config()
-
-    def _require_compiled(self, action: str) -> None:
-        if not self.compiled:
-            raise ValueError(f"{action}: model {self.name!r} is not compiled. Call model.compile(loss=...) first.")
-
-    def _require_loss(self, action: str) -> None:
-        self._require_compiled(action)
-        if self.loss is None:
-            raise ValueError(f"{action}: model {self.name!r} was compiled without a loss.")
-
-    def prepare_training(self) -> None:
-        """Tie the optimizer to the model's vectors, again after layers were frozen or the model was rebuilt."""
-        self.follow_layers()
-        frozen = [not layer.trainable for layer in self.layers]
-        vector, optimizer, was_frozen = self._prepared
-        if vector is self.vector and optimizer is self.optimizer and was_frozen == frozen:
-            return
-        tensors: list[slice] = []  # in Keras' order of weights
-        trainable: list[slice] = []
-        start = 0
-        for layer in self.layers:
-            places = {}
-            for spec in layer.memory_specs:
-                places[spec.name] = slice(start, start + spec.size)
-                start += spec.size
-            tensors += [places[spec.name] for spec in layer.specs]
-            if layer.trainable:
-                trainable += places.values()
-        self.optimizer.build(self.vector, self.d_vector, tensors, trainable)
-        self._prepared = (self.vector, self.optimizer, frozen)
-
-    def _check_weights(self) -> None:
-        """Refuse to train on from weights that are not finite: the loss would only say so later."""
-        if not all_finite(self.vector):
-            for layer in self.layers:
-                for spec, weight in zip(layer.specs, layer.weights, strict=True):
-                    if not all_finite(weight):
-                        raise ValueError(f"fit: weight {spec.name!r} of layer {layer.name!r} holds NaN or infinity.")
-
-    def _checked_data(self, x: Any, y: Any, sample_weight: Any, prefix: str = "") -> Data:
-        """Return inputs, targets and weights as arrays of equal length."""
-        if isinstance(x, Dataset):
-            if y is not None:
-                raise ValueError(f"{prefix}y must be left out: x is {type(x).__name__}, which holds the targets.")
-            x, y = x.arrays()
-        x = self.checked_input(x, prefix + "x")
-        if y is None:
-            raise ValueError(f"{prefix}y is missing: a loss needs targets.")
-        if len(self.graph.outputs) > 1:
-            return self._checked_several(x, y, sample_weight, prefix)
-        y = as_target(prefix + "y", y, self.dtype)
-        if len(y) != rows(x):
-            raise ValueError(f"{prefix}x and {prefix}y must have as many samples, got {rows(x)} and {len(y)}.")
-        output_shape = self._output_shape_for(shape_of(x))
-        if isinstance(self.loss, str):
-            from rnn_core import losses
-
-            self.loss = losses.get_for_shapes(self.loss, y.shape, output_shape)
-        try:
-            _, compared = self.loss.check_shapes(y.shape, output_shape)
-            self.loss.check_values(y, output_shape)
-        except ValueError as error:
-            raise ValueError(f"{prefix}y: {error}") from None
-        self.compiled_metrics.build(y.shape, output_shape)
-        if sample_weight is not None:
-            from rnn_core.losses.shapes import fit_weights
-
-            sample_weight = as_sample_weight(prefix + "sample_weight", sample_weight, len(y), self.dtype)
-            fit_weights(prefix + self.loss.name, sample_weight, tuple(np.delete(compared, self.loss.axis).tolist()))
-        return x, y, sample_weight
-
-    def _checked_several(self, x: Any, y: Any, sample_weight: Any, prefix: str) -> Data:
-        """Return the data of a model with several outputs: lists of targets, and of sample weights if there are any."""
-        from rnn_core.losses.several import for_outputs
-
-        names = [f"{prefix}y[{name!r}]" for name in self.output_names]
-        targets = for_names(y, f"{prefix}y", self.output_names)
-        y = [as_target(name, target, self.dtype) for name, target in zip(names, targets, strict=True)]
-        for name, target in zip(names, y, strict=True):
-            if len(target) != rows(x):
-                raise ValueError(f"{prefix}x and {name} must have as many samples, got {rows(x)} and {len(target)}.")
-        output_shapes = self._output_shape_for(shape_of(x))
-        try:
-            self.loss.check_shapes(shape_of(y), output_shapes)
-            self.loss.check_values(y, output_shapes)
-        except ValueError as error:
-            raise ValueError(f"{prefix}y: {error}") from None
-        self.compiled_metrics.build(shape_of(y), output_shapes)
-        if sample_weight is not None:
-            given = for_outputs(sample_weight, f"{prefix}sample_weight", self.output_names, all_alike=True)
-            sample_weight = [
-                None if w is None else as_sample_weight(f"{prefix}sample_weight[{name!r}]", w, rows(x), self.dtype)
-                for name, w in zip(self.output_names, given, strict=True)
-            ]
-            self.loss.check_weights(sample_weight, shape_of(y), output_shapes, f"{prefix}sample_weight")
-        return x, y, sample_weight
 
     # Training.
 

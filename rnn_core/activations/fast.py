@@ -3,7 +3,7 @@
 They allocate nothing. Each step is one ufunc that writes into `out` or `scratch`; constants are 0-d arrays of
 the array's dtype. On arrays of a few hundred numbers the calls are the cost, so there are as few as can be.
 """
-# ruff: noqa: D102  (the four methods are described once, in Activation)
+# ruff: noqa: D102  (the methods are described once, in Activation and FastActivation)
 # mypy: disable-error-code="no-any-return"
 
 from __future__ import annotations
@@ -31,7 +31,19 @@ _tanh = np.tanh
 _LOWEST = {dtype: np.array(math.log(2 * float(np.finfo(dtype).tiny)), dtype) for dtype in ONE}
 
 
-class Linear(Activation):
+class FastActivation(Activation):
+    """An activation that writes its derivative into an array: a recurrent layer has it do so for several steps."""
+
+    def slope(self, saved: Array, out: Array) -> None:
+        """Write ``act'`` into `out`; `saved` is the input or the output of `forward`, as `needs` says."""
+        raise NotImplementedError
+
+    def backward(self, saved: Array, dy: Array, out: Array, scratch: Array) -> None:
+        self.slope(saved, scratch)
+        _multiply(scratch, dy, out)
+
+
+class Linear(FastActivation):
     """``y = x``, ``dy/dx = 1``.
 
     References
@@ -50,12 +62,15 @@ class Linear(Activation):
         if out is not a:
             _copyto(out, a)
 
+    def slope(self, saved: Array, out: Array) -> None:
+        out.fill(1)
+
     def backward(self, saved: Array, dy: Array, out: Array, scratch: Array) -> None:
         if out is not dy:
             _copyto(out, dy)
 
 
-class Relu(Activation):
+class Relu(FastActivation):
     """The rectified linear unit, ``y = max(x, 0)``, ``dy/dx = [y > 0]``; at the kink the derivative is 0.
 
     With arguments (``m`` for `max_value`, ``t`` for `threshold`, ``s`` for `negative_slope`)::
@@ -97,12 +112,11 @@ class Relu(Activation):
         else:
             super().forward(a, out)
 
-    def backward(self, saved: Array, dy: Array, out: Array, scratch: Array) -> None:
+    def slope(self, saved: Array, out: Array) -> None:
         if self.is_plain:
-            _sign(saved, scratch)  # y >= 0, so its sign is [y > 0]
-            _multiply(scratch, dy, out)
+            _sign(saved, out)  # y >= 0, so its sign is [y > 0]
         else:
-            super().backward(saved, dy, out, scratch)
+            out[...] = self.derivative(saved)
 
     def value(self, x: Array) -> Array:
         m = math.inf if self.max_value is None else self.max_value
@@ -122,7 +136,7 @@ class Relu(Activation):
         }
 
 
-class Tanh(Activation):
+class Tanh(FastActivation):
     """``y = tanh(x)``, ``dy/dx = 1 - y**2``.
 
     References
@@ -140,13 +154,12 @@ class Tanh(Activation):
     def forward(self, a: Array, out: Array) -> None:
         _tanh(a, out)
 
-    def backward(self, saved: Array, dy: Array, out: Array, scratch: Array) -> None:
-        _multiply(saved, saved, scratch)
-        _subtract(ONE[saved.dtype], scratch, scratch)
-        _multiply(scratch, dy, out)
+    def slope(self, saved: Array, out: Array) -> None:
+        _multiply(saved, saved, out)
+        _subtract(ONE[saved.dtype], out, out)
 
 
-class Sigmoid(Activation):
+class Sigmoid(FastActivation):
     """``y = 1 / (1 + exp(-x))``, ``dy/dx = y (1 - y)``.
 
     Below -86 (float32; -707 in float64) the output stays at twice the dtype's smallest normal number, so
@@ -171,10 +184,9 @@ class Sigmoid(Activation):
         _add(out, ONE[a.dtype], out)
         _divide(ONE[a.dtype], out, out)
 
-    def backward(self, saved: Array, dy: Array, out: Array, scratch: Array) -> None:
-        _subtract(ONE[saved.dtype], saved, scratch)
-        _multiply(scratch, saved, scratch)
-        _multiply(scratch, dy, out)
+    def slope(self, saved: Array, out: Array) -> None:
+        _subtract(ONE[saved.dtype], saved, out)
+        _multiply(out, saved, out)
 
 
 linear = Linear()

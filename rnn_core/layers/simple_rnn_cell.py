@@ -151,6 +151,11 @@ class SimpleRNNCell(SimpleRNNSettings, Cell):
 
     Parameters and weights are those of :class:`SimpleRNN`.
 
+    Raises
+    ------
+    ValueError
+        For bad settings, and for states that are not one array (batch, units).
+
     Notes
     -----
     As ``keras.layers.SimpleRNNCell`` (``keras/src/layers/rnn/simple_rnn.py``); J. L. Elman, "Finding structure in

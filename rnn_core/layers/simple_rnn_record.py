@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.activations.fast import FastActivation
 from rnn_core.layers.base import Shape
 from rnn_core.records import Record
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from rnn_core.layers.simple_rnn import SimpleRNN
 
 Array = NDArray[Any]
+
+FLUSH_EVERY = 8
+"""Backward steps between two looks at a decayed gradient, often enough that few denormals arise in between; and as many
+slopes are computed at once."""
 
 
 class SimpleRNNRecord(Record):
@@ -57,6 +62,7 @@ class SimpleRNNRecord(Record):
         self.recurrent = np.empty((batch, units), dtype)  # h_(t-1) U
         # Views, made once: of each step h_(t-1), a_t, h_t; of the outputs.
         self.steps = list(zip(self.hidden[:-1], self.preactivation, self.hidden[1:], strict=True))
+        self.first_step, self.later_steps = self.steps[0][1:], self.steps[1:]
         self.last_hidden = self.hidden[-1]
         self.hidden_sequence = self.hidden[1:].transpose(1, 0, 2)  # (B, T, H)
 
@@ -78,8 +84,17 @@ class SimpleRNNRecord(Record):
             self.d_hidden = np.empty((batch, units), dtype)
             self.scratch = np.empty((batch, units), dtype)
             self.transposed = np.empty((units, units), dtype)  # Uᵀ, contiguous
-            saved = self.hidden[1:] if in_place else self.preactivation  # what act' is written in
-            self.backward_steps = list(enumerate(zip(saved, self.d_preactivation, strict=True)))[::-1]
+            self.saved = self.hidden[1:] if in_place else self.preactivation  # what act' is written in
+            self.slope = layer.activation.slope if isinstance(layer.activation, FastActivation) else None
+            da = [*self.d_preactivation, None]
+            self.blocks = [  # from the last on: h_t and da_t of all its steps, and t, da_(t+1), da_t of each
+                (
+                    self.saved[start : start + FLUSH_EVERY],
+                    self.d_preactivation[start : start + FLUSH_EVERY],
+                    [(t, da[t + 1], da[t]) for t in range(start, min(start + FLUSH_EVERY, timesteps))][::-1],
+                )
+                for start in range(0, timesteps, FLUSH_EVERY)
+            ][::-1]
             self.x_transposed = self.x_rows.T
             self.d_rows = self.d_preactivation.reshape(-1, units)  # (T * B, H)
             self.d_input: Array | None = None  # made when it is first asked for

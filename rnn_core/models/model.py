@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import weakref
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -15,17 +14,16 @@ from rnn_core.graph import Graph, Symbol, as_symbols, is_symbolic
 from rnn_core.layers.base import InputShape, Layer, Shape, checked_mask
 from rnn_core.layers.input import InputLayer
 from rnn_core.models.graph_config import graph_config, symbols_from_config
+from rnn_core.models.shared_vector import SharedVector
 from rnn_core.naming import auto_name
 from rnn_core.passes import Pass
 from rnn_core.serialization import snake_case
 from rnn_core.several import as_list, shape_of, unpacked
-from rnn_core.trainer import Trainer
-from rnn_core.weights import adjacent, checked_values, total_size
 
 Array = NDArray[Any]
 
 
-class Model(Trainer):
+class Model(SharedVector):
     """A graph of layers on one vector of weights.
 
     Parameters
@@ -76,15 +74,10 @@ class Model(Trainer):
         super().__init__()
         functional = inputs is not None or outputs is not None
         self.name = name or auto_name("functional" if functional else snake_case(type(self).__name__))
-        self.layers: list[Layer] = []
         self.graph = Graph.chain([])
         self.input_keys: list[str] | None = None
         self.output_keys: list[str] | None = None
         self.input_shape: Any = None
-        self.dtype = ""
-        self.built = False
-        self.vector: Array = np.empty(0)
-        self._d_vector: Array | None = None
         if functional:
             self._connect(inputs, outputs)
             if not trainable:
@@ -164,65 +157,6 @@ class Model(Trainer):
             raise ValueError(f"All layers of a model need one dtype, got {dtypes}.")
         return next(iter(dtypes.values()), self.layers[0].dtype)
 
-    def _make_vector(self) -> None:
-        """Make one vector of the layers' weights, or find that they lie in one already."""
-        weighted = [layer for layer in self.layers if layer.vector.size]
-        shared = adjacent([layer.vector for layer in weighted])
-        if shared is not None:
-            self.vector = shared  # a part of another model: both go on sharing their weights
-        else:
-            followers = self._models_inside(weighted)
-            vector = np.concatenate([np.empty(0), *(layer.vector for layer in self.layers)], dtype=self.dtype)
-            for layer, part in zip(self.layers, self.parts(vector), strict=True):
-                layer.bind(part)
-                layer.owner = weakref.ref(self)
-            self.vector = vector
-            for model in followers:
-                model.follow_layers()
-        self._d_vector = None
-
-    def _models_inside(self, weighted: list[Layer]) -> list[Model]:
-        """Return the other models whose layers this one takes over: all of a model's, as they stand there, or none."""
-        found = (layer.owner() for layer in weighted if layer.owner is not None)
-        owners: set[Model] = {owner for owner in found if owner is not None and owner is not self}
-        for owner in owners:
-            theirs = [layer for layer in owner.layers if layer.vector.size]
-            start = next((i for i, layer in enumerate(weighted) if layer in theirs), 0)
-            if weighted[start : start + len(theirs)] != theirs:
-                names = [layer.name for layer in weighted if layer in theirs]
-                raise ValueError(
-                    f"A model can't be made with layers {names} alone: each belongs to model {owner.name!r} whose "
-                    "weights lie in one vector. Models can share all of a model's layers, or some that stand next to "
-                    "each other there; for others, copy the weights with get_weights and set_weights."
-                )
-        return list(owners)
-
-    def follow_layers(self) -> None:
-        """Find the weights again after a model that shares the layers grew, and so moved them to a new vector."""
-        base = self.vector if self.vector.base is None else self.vector.base
-        if any(layer.vector.base is not base for layer in self.layers if layer.vector.size):
-            self._make_vector()
-            self._forget_records()
-
-    def parts(self, vector: Array) -> list[Array]:
-        """Cut a vector laid out like the weights into one part for each layer."""
-        ends = np.cumsum([total_size(layer.specs) for layer in self.layers])
-        return np.split(vector, ends[:-1])
-
-    @property
-    def d_vector(self) -> Array:
-        """The gradients of all weights, laid out like `vector`."""
-        if self._d_vector is None:
-            self._d_vector = np.zeros_like(self.vector)
-        return self._d_vector
-
-    def constrain(self) -> None:
-        """Apply the layers' constraints to their weights."""
-        for layer in self.layers:
-            for spec, weight in zip(layer.specs, layer.weights, strict=True):
-                if spec.constraint is not None and layer.trainable:
-                    weight[...] = spec.constraint(weight)
-
     def new_pass(self, shape: Shape | Sequence[Shape], training: bool = False, needs_d_input: bool = False) -> Pass:
         """Return fresh records for a forward and, if `training`, a backward pass of inputs of `shape`."""
         self._require_built("new_pass")
@@ -251,50 +185,7 @@ class Model(Trainer):
             return dict(zip(self.output_keys, outputs, strict=True))
         return unpacked(outputs)
 
-    # Weights.
-
-    @property
-    def weights(self) -> list[Array]:
-        """Views of all weights, layer by layer, in Keras' order."""
-        return [weight for layer in self.layers for weight in layer.weights]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes any layer; setting it sets all layers."""
-        return not self.layers or any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = bool(value)
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """Views of the weights that training changes."""
-        return [weight for layer in self.layers for weight in layer.trainable_weights]
-
-    @property
-    def non_trainable_weights(self) -> list[Array]:
-        """Views of the weights that training leaves as they are."""
-        return [weight for layer in self.layers for weight in layer.non_trainable_weights]
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, layer by layer, in Keras' order."""
-        self._require_built("get_weights")
-        return [weight.copy() for weight in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Copy `weights` in, as :meth:`get_weights` returned them; all shapes are checked before any is written."""
-        self._require_built("set_weights")
-        specs = [spec for layer in self.layers for spec in layer.specs]
-        arrays = checked_values(f"Model {self.name!r}", specs, weights)
-        for view, array in zip(self.weights, arrays, strict=True):
-            view[...] = array
-
-    def count_params(self) -> int:
-        """Return the number of parameters."""
-        self._require_built("count_params")
-        return int(self.vector.size)
+    # Files.
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write all weights to an .npz file; a crash leaves the old file or the new one."""
@@ -385,13 +276,6 @@ class Model(Trainer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-    def _require_built(self, action: str) -> None:
-        if not self.built:
-            raise ValueError(
-                f"{action}: model {self.name!r} has no weights yet. State the input shape, with Input(shape=...) as "
-                "its first entry or model.build((None, timesteps, features)), or fit it."
-            )
 
 
 def _input_in_place_of(symbol: Symbol) -> InputLayer:

@@ -180,14 +180,18 @@ class Optimizer:
             )
         dtype = config.standardize_dtype(weights.dtype)
         wanted = {_AVERAGE: self.use_ema, **self._slots()}
-        inside = [t for t in tensors if any(r.start <= t.start and t.stop <= r.stop for r in trainable)]
+        free = np.zeros(weights.shape, bool)
+        for part in trainable:
+            free[part] = True
+        inside = [tensor for tensor in tensors if free[tensor].all()]
         if not self.built:
             self.slots = {name: np.zeros_like(weights) for name, used in wanted.items() if used}
             for name in wanted:
                 setattr(self, name, self.slots.get(name))
         elif self.use_ema and self.iterations:
+            before = {(tensor.start, tensor.stop) for tensor in self._tensors}
             for tensor in inside:
-                if tensor not in self._tensors:  # set free just now: its average starts at its value
+                if (tensor.start, tensor.stop) not in before:  # set free just now: its average starts at its value
                     self.slots[_AVERAGE][tensor] = weights[tensor]
         self._weights, self._tensors = weights, inside
 
@@ -237,7 +241,7 @@ class Optimizer:
             self._flush()
 
     def _prepare(self) -> None:
-        """Refresh the scalars that change from step to step."""
+        """Check that it is built, and refresh the scalars that change from step to step."""
         self._check_built()
         if self._schedule is not None:
             rate = self.learning_rate

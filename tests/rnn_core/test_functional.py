@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 import numpy as np
@@ -265,8 +266,17 @@ def test_a_head_on_a_base():
     head.compile("sgd", "mse")
     head.fit(PAST, LEVEL, verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(base.get_weights(), before, strict=True))
-    with pytest.raises(ValueError, match=r"can't be made with layers \['memory'\] alone: each belongs to model"):
+    with pytest.raises(ValueError, match=r"can't be made with layers \['memory'\] alone: .* base = copy\.copy"):
         Model(base.input, Dense(1)(base.output))  # a second head: the layer lies in the first one's vector
+    base = copy.copy(base)  # what the message advises
+    second = Model(base.input, Dense(2)(base.output))
+    second.compile("sgd", "mse")
+    second.fit(PAST, np.ones((N, 2)), verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(second.get_weights(), before, strict=False))
+    both = Model(head.input, [head.output, Dense(2)(head.layers[1].output)])  # or one model with both heads
+    both.compile("sgd", "mse")
+    both.fit(PAST, [LEVEL, np.ones((N, 2))], verbose=0)
+    assert np.shares_memory(both.vector, head.vector)
 
 
 def test_a_model_called_like_a_layer_is_trained_with_the_rest():

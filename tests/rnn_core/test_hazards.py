@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from rnn_core import blas, callbacks, optimizers, training
 from rnn_core.blas import single_thread
-from rnn_core.layers import Dense, Input, SimpleRNN, simple_rnn
+from rnn_core.layers import Dense, Input, SimpleRNN, simple_rnn_passes
 from rnn_core.models import Sequential
 from rnn_core.nonfinite import NonFiniteError
 
@@ -243,13 +243,13 @@ def long_step():
 
 
 def test_vanishing_gradients_leave_no_denormals_behind(monkeypatch):
-    flush, left = simple_rnn.flush, []
+    flush, left = simple_rnn_passes.flush, []
 
     def watched(x):
         flush(x)
         left.append(share_of_denormals(x))
 
-    monkeypatch.setattr(simple_rnn, "flush", watched)
+    monkeypatch.setattr(simple_rnn_passes, "flush", watched)
     with single_thread:
         model, record = long_step()
     assert len(left) > 10
@@ -258,7 +258,7 @@ def test_vanishing_gradients_leave_no_denormals_behind(monkeypatch):
     assert share_of_denormals(record.d_preactivation[record.first_active :]) < 0.003
     assert share_of_denormals(model.d_vector) == 0
 
-    monkeypatch.setattr(simple_rnn, "flush", lambda x: None)
+    monkeypatch.setattr(simple_rnn_passes, "flush", lambda x: None)
     with single_thread:
         without, record = long_step()
     assert share_of_denormals(record.d_preactivation[record.first_active :]) > 0.05  # so the test above sees them

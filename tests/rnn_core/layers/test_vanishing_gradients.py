@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from rnn_core.denormals import flush
-from rnn_core.layers import SimpleRNN, simple_rnn
-
-FLUSH_EVERY = simple_rnn._FLUSH_EVERY
+from rnn_core.layers import SimpleRNN, simple_rnn_passes
+from rnn_core.layers.simple_rnn_record import FLUSH_EVERY
 
 
 def long_layer(dtype: str, factor: float, units: int = 8, **arguments) -> tuple[SimpleRNN, np.ndarray]:
@@ -47,8 +46,8 @@ def assert_equal_to_float32_rounding(mine, reference, eps: float = 16) -> None:
 
 
 def disable_early_end(monkeypatch) -> None:
-    monkeypatch.setattr(simple_rnn, "_FLUSH_EVERY", 10**9)
-    monkeypatch.setattr(simple_rnn, "_has_vanished", lambda d_hidden: False)  # step 0 is a multiple of all
+    monkeypatch.setattr(simple_rnn_passes, "FLUSH_EVERY", 10**9)
+    monkeypatch.setattr(simple_rnn_passes, "_has_vanished", lambda *_: False)  # step 0 is a multiple of all
 
 
 @pytest.mark.parametrize("activation", ["tanh", "elu"])
@@ -94,7 +93,7 @@ def test_no_denormal_number_is_left_where_the_loop_looks(dtype, factor, monkeypa
         size = np.abs(d_hidden)
         seen.append(int(((size > 0) & (size < np.finfo(dtype).tiny)).sum()))
 
-    monkeypatch.setattr(simple_rnn, "flush", spy)
+    monkeypatch.setattr(simple_rnn_passes, "flush", spy)
     _, record = long_gradients(dtype, factor)
     assert len(seen) > 3
     assert not any(seen)
