@@ -124,6 +124,15 @@ def _decay(axes: Axes) -> None:
         )
     )
     axes.text(right + 0.45, _INPUT, r"$d$", ha="left", va="center", fontsize=14, color=VERMILLION)
+    axes.text(
+        _CONTEXT_X,
+        _INPUT - _HEIGHT / 2 - 0.12,
+        "keeps a part $d$ of itself",
+        ha="center",
+        va="top",
+        fontsize=11.5,
+        color=VERMILLION,
+    )
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:

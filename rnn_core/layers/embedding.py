@@ -81,13 +81,13 @@ class Embedding(Layer):
 
     Examples
     --------
-    >>> layer = Embedding(3, 2)
+    >>> layer = Embedding(3, 2, name="words")
     >>> layer([[0, 2, 2]]).shape
     (1, 3, 2)
     >>> layer([[0, 3]])
     Traceback (most recent call last):
         ...
-    ValueError: Embedding 'embedding' expects whole numbers from 0 to 2, got 3.0 at index (0, 1).
+    ValueError: Embedding 'words' expects whole numbers from 0 to 2, got 3.0 at index (0, 1).
     """
 
     makes_mask: ClassVar[bool] = True

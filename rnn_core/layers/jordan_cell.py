@@ -73,6 +73,11 @@ class JordanCell(Cell):
     **kwargs
         As for every layer.
 
+    Raises
+    ------
+    ValueError
+        For units that are not whole numbers above 0, and for a decay outside 0 to 1.
+
     Notes
     -----
     M. I. Jordan, "Attractor dynamics and parallelism in a connectionist sequential machine", Proceedings of the Eighth

@@ -81,6 +81,11 @@ class JordanRNN(RNN):
         With the weights ``kernel`` K (F, H), ``recurrent_kernel`` U (O, H), ``bias`` (H,), ``output_kernel`` V (H, O)
         and ``output_bias`` (O,).
 
+    Raises
+    ------
+    ValueError
+        For bad settings, and for true outputs that are not (batch, timesteps of x, output_units).
+
     Notes
     -----
     The validation loss of ``fit`` is that of the closed loop, while the training loss is that of teacher forcing. A

@@ -202,6 +202,11 @@ class Average(Merge):
 class Subtract(Merge):
     """``y = x_0 - x_1``, of exactly two inputs.
 
+    Raises
+    ------
+    ValueError
+        For another number of inputs.
+
     Notes
     -----
     As ``keras.layers.Subtract`` (``keras/src/layers/merging/subtract.py``).

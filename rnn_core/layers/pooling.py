@@ -43,6 +43,11 @@ class GlobalPooling1D(Layer):
         Keep the axis of time steps, with size 1.
     **kwargs
         As for every layer.
+
+    Raises
+    ------
+    ValueError
+        For another `data_format`, and for inputs that are not of 3 dimensions.
     """
 
     ranks: ClassVar[tuple[int, ...]] = (3,)

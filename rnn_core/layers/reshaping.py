@@ -41,6 +41,11 @@ class Flatten(Layer):
     **kwargs
         As for every layer.
 
+    Raises
+    ------
+    ValueError
+        For another `data_format`.
+
     Notes
     -----
     As ``keras.layers.Flatten`` (``keras/src/layers/reshaping/flatten.py``).

@@ -7,7 +7,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.graph import output_shapes
 from rnn_core.layers.base import Layer, Shape, shape_text
+from rnn_core.layers.input import InputLayer
+from rnn_core.layers.merging import Merge
 from rnn_core.layers.wrapper import Wrapper, WrapperRecord
 from rnn_core.serialization import snake_case
 
@@ -40,7 +43,7 @@ class TimeDistributed(Wrapper):
     Raises
     ------
     TypeError
-        Where `layer` is none.
+        Where `layer` is none, or takes no time steps at all: an input layer, or one that merges a list of inputs.
     ValueError
         For a stateful layer or one with several outputs, for one that is used elsewhere, and for inputs of fewer than
         3 dimensions.
@@ -60,6 +63,8 @@ class TimeDistributed(Wrapper):
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         if not isinstance(layer, Layer):
             raise TypeError(f"TimeDistributed: layer must be a layer, got {layer!r}.")
+        if isinstance(layer, (InputLayer, Merge)):
+            raise TypeError(f"TimeDistributed: layer must take one array with time steps, got {layer!r}.")
         if getattr(layer, "stateful", False) or getattr(layer, "return_state", False):
             raise ValueError(f"TimeDistributed: layer {layer.name!r} must not be stateful or return its state.")
         super().__init__({snake_case(type(layer).__name__): layer}, **kwargs)
@@ -76,6 +81,8 @@ class TimeDistributed(Wrapper):
             got = "a list of inputs" if isinstance(shape, list) else shape_text(shape)
             raise ValueError(f"TimeDistributed {self.name!r} expects (batch, timesteps, features, ...), got {got}.")
         super().check_input_shape(shape)
+        if len(output_shapes(self.layer.compute_output_shape(*self.inner_shapes(shape)))) > 1:
+            raise ValueError(f"TimeDistributed {self.name!r}: layer {self.layer.name!r} must have one output.")
 
     def inner_shapes(self, input_shape: Any) -> list[Any]:
         """Return (timesteps * batch, ...), or (None, ...) where one of them is not known."""

@@ -67,6 +67,8 @@ class Wrapper(Layer):
         for layer in inner.values():
             layer.wrapper = self.name
         self.inner = inner
+        if not self._trainable:
+            self.trainable = False  # the layers inside too, as when it is set later
 
     @property
     def trainable(self) -> bool:

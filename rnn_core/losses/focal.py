@@ -2,7 +2,8 @@
 
 Examples that are easy, q near 1, then count little beside the hard ones: T.-Y. Lin and others, Focal loss for
 dense object detection, 2017, https://arxiv.org/abs/1708.02002. Constants and clips are Keras',
-``keras/src/losses/losses.py``; logits go through the sigmoid or softmax first, and its result is clipped.
+``keras/src/losses/losses.py``. Logits of several classes go through the softmax first, and its result is clipped;
+those of a sigmoid give the cross-entropy as they are, as in Keras on TensorFlow: that is exact for large ones, too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
     """e = a (1 - q)^gamma b: the cross-entropy b, turned down where the prediction is already good.
 
     q = y p + (1 - y)(1 - p) is the probability given to the target, and with `apply_class_balancing`
-    a = y alpha + (1 - y)(1 - alpha), else a = 1. With q' = 2 y - 1
+    a = y alpha + (1 - y)(1 - alpha), else a = 1. With q' = 2 y - 1, from logits times p (1 - p),
 
         e' = a ((1 - q)^gamma b' - gamma (1 - q)^(gamma - 1) q' b)
 
@@ -69,24 +70,24 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
 
     def element(self, y: Array, p: Array) -> Any:
         """Return a (1 - q)^gamma b."""
-        y = self.smooth(y)
-        p = sigmoid(p) if self.from_logits else p
-        miss = 1 - y * p - (1 - y) * (1 - p)  # 1 - q
-        c = clip(p)
-        return self._balance(y) * miss**self.gamma * (-y * np.log(c) - (1 - y) * np.log(1 - c))
+        factor, _ = self._factor_and_slope(self.smooth(y), p)
+        return factor * super().element(y, p)
 
     def slope(self, y: Array, p: Array) -> Any:
-        """Return a ((1 - q)^gamma b' - gamma (1 - q)^(gamma - 1) q' b), times p (1 - p) from logits."""
-        y = self.smooth(y)
-        p = sigmoid(p) if self.from_logits else p
-        miss = 1 - y * p - (1 - y) * (1 - p)
-        c = clip(p)
-        b = -y * np.log(c) - (1 - y) * np.log(1 - c)
-        d_b = (c - y) / (c * (1 - c)) * (c == p)
+        """Return a ((1 - q)^gamma b' - gamma (1 - q)^(gamma - 1) q' b)."""
+        factor, d_factor = self._factor_and_slope(self.smooth(y), p)
+        return factor * super().slope(y, p) + d_factor * super().element(y, p)
+
+    def _factor_and_slope(self, y: Array, p: Array) -> tuple[Any, Any]:
+        """Return a (1 - q)^gamma and its derivative."""
+        d_p: Any = 1
+        if self.from_logits:
+            p = sigmoid(p)
+            d_p = p * (1 - p)
+        a, miss = self._balance(y), 1 - y * p - (1 - y) * (1 - p)  # 1 - q
         # gamma < 1: the power of a perfect prediction stays finite (Keras: NaN)
-        d_factor = -self.gamma * np.maximum(miss, EPSILON) ** (self.gamma - 1) * (2 * y - 1)
-        slope = self._balance(y) * (miss**self.gamma * d_b + d_factor * b)
-        return slope * p * (1 - p) if self.from_logits else slope
+        d_factor = -self.gamma * np.maximum(miss, EPSILON) ** (self.gamma - 1) * (2 * y - 1) * d_p
+        return a * miss**self.gamma, a * d_factor
 
     def _balance(self, y: Array) -> Any:
         """Return a, the weight of the target's class."""

@@ -1,4 +1,4 @@
-"""The README's example of a cell of one's own."""
+"""A cell of one's own, as a reader would write it: Elman's network with units that leak."""
 
 from __future__ import annotations
 

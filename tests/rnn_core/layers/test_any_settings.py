@@ -8,14 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_core import activations
 
+from ..float64 import float64_in
 from .against_keras import TIGHT, assert_training_step_is_keras, keras, keras_gradients, pair
 from .test_dense import gradients
 from .test_simple_rnn import assert_agrees
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*softmax over axis")  # Keras' warning for a single unit
 
 SEEDS = st.integers(0, 2**16)
 ACTIVATIONS = st.sampled_from(
@@ -107,13 +111,11 @@ def test_a_cell_with_any_settings_is_keras(options, sizes, seed):
     batch, units = sizes[0], options["units"]
     x, h, w = random_array(sizes, seed), random_array((batch, units), seed + 1), random_array((batch, units), seed + 2)
     training = ours.dropout_stream is not None
-    if training:  # Keras is given the masks that we draw
-        ours.dropout_stream = np.random.default_rng(seed)
-        theirs._dropout_mask, theirs._recurrent_dropout_mask = ours.dropout_masks(*sizes)
-        ours.dropout_stream = np.random.default_rng(seed)
     record = ours.new_record(sizes, d_vector := np.full_like(ours.vector, np.nan))
-    output = ours.step(record, x, h, training).copy()
-    dx, dh = ours.step_backward(record, w)
+    if training:  # Keras is given the masks that we draw
+        record.dropout_masks = theirs._dropout_mask, theirs._recurrent_dropout_mask = ours.dropout_masks(*sizes)
+    output, _ = ours.step(record, x, [h])
+    dx, (dh,) = ours.step_backward(record, w, [np.zeros_like(h)])
 
     def call(x, h):
         return theirs(x, [h], training=training)[0]
@@ -133,8 +135,5 @@ def test_a_training_step_with_any_penalties_and_constraints_is_keras(rnn, dense,
         rnn.pop(name)
     entries = [("SimpleRNN", {**rnn, "trainable": trained}), ("Dense", dense)]
     outputs = (4, 3, dense["units"]) if rnn["return_sequences"] else (4, dense["units"])
-    keras.config.set_floatx("float64")  # in which Keras takes penalties and losses
-    try:
+    with float64_in(keras):
         assert_training_step_is_keras(entries, random_array((4, 3, 2), seed), random_array(outputs, seed + 1))
-    finally:
-        keras.config.set_floatx("float32")

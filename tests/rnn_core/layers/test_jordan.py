@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.jordan import to_keras
+from parity import layer_to_keras
 from rnn_core import Input, Model, Sequential, layers
 from rnn_core.layers import RNN, Dense, JordanCell, JordanRNN
 from rnn_core.optimizers import Adam
@@ -90,16 +90,16 @@ def test_outputs_and_gradients_are_those_of_a_keras_cell(forced, settings, seed,
     layer, inputs, draws = drawn({**settings, "return_state": False}, seed, given_state, forced)
     mask = draws.random(SHAPE[:2]) < 0.6 if masked else None
     forward, d_vector, d_inputs, (w,) = both_ways(layer, inputs, mask, draws)
-    theirs = to_keras(layer, forced)
-    arrays = [np.concatenate(inputs[:2], axis=2), *inputs[2:]] if forced else inputs
+    theirs = layer_to_keras(layer)
 
-    def call(x, *states):
-        return theirs(x, initial_state=list(states) or None, mask=mask)
+    def call(*tensors):
+        given, states = tensors[: 1 + forced], tensors[1 + forced :]
+        start = {"initial_state": list(states)} if states else {}
+        return theirs(list(given) if forced else given[0], mask=mask, training=True, **start)
 
-    (output,), their_gradients = keras_gradients(theirs, arrays, w, call)
+    (output,), their_gradients = keras_gradients(theirs, inputs, w, call)
     np.testing.assert_allclose(forward()[0], output, rtol=1e-12, atol=1e-13)
-    mine = [np.concatenate(d_inputs[:2], axis=2), *d_inputs[2:]] if forced else d_inputs
-    for one, other in zip([*layer.views(d_vector).values(), *mine], their_gradients, strict=True):
+    for one, other in zip([*layer.views(d_vector).values(), *d_inputs], their_gradients, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
 
 
@@ -205,6 +205,34 @@ def test_the_config_makes_it_again():
     assert [spec.name for spec in again.specs] == [
         f"jordan_cell/{name}" for name in ("kernel", "recurrent_kernel", "bias", "output_kernel", "output_bias")
     ]
+
+
+def test_every_setting_reaches_its_weight_and_the_config():
+    """Through the layer as through the cell: they hand on one long list of arguments."""
+    weights = {"kernel": ["kernel"], "recurrent": ["recurrent_kernel"], "output": ["output_kernel"]}
+    weights["bias"] = ["bias", "output_bias"]
+    kinds = {
+        "initializer": lambda i: {"class_name": "Constant", "config": {"value": float(i)}},
+        "regularizer": lambda i: {"class_name": "L2", "config": {"l2": float(i)}},
+        "constraint": lambda i: {"class_name": "MaxNorm", "config": {"max_value": float(i), "axis": 0}},
+    }
+    arguments = {f"{name}_{kind}": make(i) for i, name in enumerate(weights, 1) for kind, make in kinds.items()}
+    flags = {"return_sequences": True, "go_backwards": True, "unroll": True, "zero_output_for_mask": True}
+    layer = JordanRNN(3, 2, "sigmoid", "softmax", 0.25, **arguments, **flags)
+    cell = JordanCell(3, 2, "sigmoid", "softmax", 0.25, **arguments)
+    layer.ensure_built((None, None, 4))
+    cell.ensure_built((None, 4))
+    for specs in (layer.specs, cell.specs):
+        by_name = {spec.name.split("/")[-1]: spec for spec in specs}
+        for i, names in enumerate(weights.values(), 1):
+            for spec in (by_name[name] for name in names):
+                assert (spec.initializer.value, spec.regularizer.l2, spec.constraint.max_value) == (i, i, i)
+    config = layer.get_config()
+    again = JordanRNN.from_config(config).get_config()
+    assert again == config
+    given = {"units": 3, "output_units": 2, "activation": "sigmoid", "output_activation": "softmax", "decay": 0.25}
+    assert {**config, **given, **flags, "return_state": False, "stateful": False} == config
+    assert all(config[name]["config"].items() >= value["config"].items() for name, value in arguments.items())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import rnn_core
 from rnn_core import layers
-from rnn_core.layers import Bidirectional, Dense, Dropout, SimpleRNN, TimeDistributed
+from rnn_core.layers import Add, Bidirectional, Dense, Dropout, InputLayer, SimpleRNN, TimeDistributed
 
 from ..finite_differences import SEEDS, examples
 from .against_keras import keras
@@ -316,6 +316,15 @@ BAD = {
     "no layer": (lambda: TimeDistributed("Dense"), "layer must be a layer, got 'Dense'"),
     "stateful": (lambda: TimeDistributed(SimpleRNN(2, stateful=True)), "must not be stateful"),
     "two outputs": (lambda: TimeDistributed(SimpleRNN(2, return_state=True)), "or return its state"),
+    "two directions": (
+        lambda: TimeDistributed(Bidirectional(SimpleRNN(2), None))(np.ones((1, 2, 4, 3))),
+        "layer 'bidirectional.*' must have one output",
+    ),
+    "an input": (
+        lambda: TimeDistributed(InputLayer((3,))),
+        "must take one array with time steps, got <Input name=input_layer",
+    ),
+    "merging": (lambda: TimeDistributed(Add()), "must take one array with time steps, got <Add"),
     "no time": (lambda: TimeDistributed(Dense(2))(np.ones((2, 3))), r"expects \(batch, timesteps, features, ...\)"),
     "a list": (lambda: TimeDistributed(Dense(2))([rnn_core.Input((2, 3))]), "got a list of inputs"),
     "used": (lambda: TimeDistributed(inside_another()), "is part of 'first' already"),
@@ -328,6 +337,10 @@ BAD = {
     "not recurrent back": (lambda: Bidirectional(SimpleRNN(2), backward_layer=3), "backward_layer must be a recurrent"),
     "mode": (lambda: Bidirectional(SimpleRNN(2), "add"), "merge_mode must be 'concat', 'sum', 'mul', 'ave' or None"),
     "one way": (lambda: Bidirectional(SimpleRNN(2), backward_layer=SimpleRNN(2)), "must differ in go_backwards"),
+    "backwards already": (  # Keras' copy goes backwards too, and is refused
+        lambda: Bidirectional(SimpleRNN(2, go_backwards=True)),
+        "must differ in go_backwards, got True in both",
+    ),
     "flags": (
         lambda: Bidirectional(SimpleRNN(2), backward_layer=SimpleRNN(2, go_backwards=True, **RNN)),
         "must have the same return_sequences",

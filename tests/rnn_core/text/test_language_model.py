@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 
 import numpy as np
 import pytest
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import keras
 
 import rnn_core
 from rnn_core.layers import Dense, Embedding, Input, SimpleRNN
@@ -17,6 +13,8 @@ from rnn_core.models import Model
 from rnn_core.optimizers import SGD
 from rnn_core.text import CharacterModel, NGram, Vocabulary, build_model, consecutive_chunks, python_documentation
 from rnn_core.text.language_model import reset_states
+
+from ..float64 import float64_in, keras
 
 V, UNITS, EMBEDDING, B, T = 7, 6, 3, 2, 5
 DRAWS = np.random.default_rng(0)
@@ -91,11 +89,8 @@ def test_the_gradient_ends_where_the_chunk_begins():
 @pytest.fixture
 def float64_everywhere():
     """Let losses and optimizers, ours and Keras', compute in float64 too."""
-    for module in (rnn_core, keras):
-        module.config.set_floatx("float64")
-    yield
-    for module in (rnn_core, keras):
-        module.config.set_floatx("float32")
+    with float64_in():
+        yield
 
 
 def keras_model(one_hot):
