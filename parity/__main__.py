@@ -27,8 +27,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from parity.parts import all_parts
+from rnn_core.layers import Embedding
+from rnn_core.several import as_list, rows, unpacked
+
 if TYPE_CHECKING:
-    from rnn_core.models import Sequential
+    from rnn_core.models import Model
 
 BATCH, TIMESTEPS = 8, 6  # of random data, where the model leaves them open
 SAMPLES = 64  # at most, of a user's data: a check takes one batch, and more would only make rounding an average
@@ -168,7 +172,8 @@ def _parsed(arguments: Sequence[str] | None) -> tuple[Parser, argparse.Namespace
         "--data",
         type=Path,
         metavar="X.npy",
-        help=f"inputs, of which at most {SAMPLES} samples are taken (default: random numbers)",
+        help=f"inputs, of which at most {SAMPLES} samples are taken; of a model with several an .npz file with their "
+        "names (default: random numbers)",
     )
     check.set_defaults(run=_run_check)
     fuzz = commands.add_parser("fuzz", parents=[json_flag], help="check random models")
@@ -239,7 +244,7 @@ def _run_tutorial(options: argparse.Namespace) -> Outcome:
     if options.picture:
         drift(runs).savefig(options.picture, dpi=100)
     for layout in LAYOUTS if options.seeds else ():
-        seeds = distribution(options.seeds, layout, epochs=options.epochs, progress=Progress(f"{layout}, fits"))
+        seeds = distribution(options.seeds, layout, epochs=options.epochs, progress=Progress(f"{layout}, models"))
         found["distribution"].append(seeds.as_dict())
         texts.append(str(seeds))
         holds = holds and seeds.holds
@@ -271,52 +276,95 @@ def _run_check(options: argparse.Namespace) -> Outcome:
 def _loaded(path: Path) -> Any:
     """Return the model in a Keras file."""
     from parity.backend import require_keras
+    from parity.jordan import JordanCell, JordanRNN
     from parity.objects import ParametrisedActivation
 
     try:
-        known = {"ParametrisedActivation": ParametrisedActivation}
+        known = {cls.__name__: cls for cls in (ParametrisedActivation, JordanCell, JordanRNN)}
         return require_keras().saving.load_model(path, custom_objects=known)
     except Exception as error:  # Keras raises whatever comes up
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(f"Keras cannot load {str(path)!r}: {said}") from error
 
 
-def _data(path: Path, model: Sequential) -> tuple[Any, str]:
-    """Return samples from all over the array in a file, at most one batch, and a note of what was taken."""
+def _data(path: Path, model: Model) -> tuple[Any, str]:
+    """Return samples from all over the arrays in a file, at most one batch, and a note of what was taken."""
     try:
-        x = np.load(path, mmap_mode="r", allow_pickle=False)  # only what is taken is read
+        found = np.load(path, mmap_mode="r", allow_pickle=False)  # only what is taken is read
+        several = not isinstance(found, np.ndarray)
+        arrays = {name: found[name] for name in found.files} if several else {"x": found}
     except (OSError, ValueError, EOFError) as error:
         said = " ".join(str(error).split())
         raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {said}") from error
-    if not isinstance(x, np.ndarray):
-        x.close()
+    names = model.input_names if len(model.graph.inputs) > 1 else ["x"]
+    if several and len(names) == 1:
         raise UsageError(f"argument --data: {str(path)!r} has several arrays; one is needed, as np.save writes it")
-    if not x.ndim or not len(x):
-        raise UsageError(f"argument --data: {str(path)!r} has no samples, its shape is {x.shape}")
-    batch = model.input_shape[0] if model.input_shape else None
-    rows = np.unique(np.linspace(0, len(x) - 1, min(batch or SAMPLES, len(x))).astype(int))
-    spread = "" if len(rows) == len(x) else ", spread evenly over the file"
-    note = f"data: {len(rows):,} of the {len(x):,} samples in {path.name}{spread}"
-    return model.checked_input(np.array(x[rows])), note
+    if set(arrays) != set(names):
+        raise UsageError(
+            f"argument --data: the model has the inputs {', '.join(names)}; give an .npz file with an array for each, "
+            "as np.savez writes it"
+        )
+    counts = {len(x) if x.ndim else 0 for x in arrays.values()}
+    if 0 in counts:
+        shapes = ", ".join(str(x.shape) for x in arrays.values())
+        raise UsageError(f"argument --data: {str(path)!r} has no samples, its shape is {shapes}")
+    if len(counts) > 1:
+        raise UsageError(f"argument --data: {str(path)!r} has arrays of {sorted(counts)} samples; all need as many")
+    (count,) = counts
+    rows = np.unique(np.linspace(0, count - 1, min(model._fixed_batch() or SAMPLES, count)).astype(int))
+    spread = "" if len(rows) == count else ", spread evenly over the file"
+    note = f"data: {len(rows):,} of the {count:,} samples in {path.name}{spread}"
+    taken = [np.array(arrays[name][rows]) for name in names]
+    return model.checked_input(taken if len(names) > 1 else taken[0]), note
 
 
-def _random_data(model: Any) -> tuple[Any, str]:
-    """Return random numbers in the shape that the model expects, and a note that says so."""
+def _random_data(model: Model) -> tuple[Any, str]:
+    """Return random numbers in the shapes that the model expects, indices where it looks them up, and a note."""
     if not model.built:
         raise UsageError("the model is not built: it says no input shape; give a batch of inputs with --data")
-    batch, *sizes = model.input_shape or ()
-    shape = (batch or BATCH, *(size or TIMESTEPS for size in sizes))
-    return np.random.default_rng(0).standard_normal(shape), f"data: standard normal random numbers, shape {shape}"
+    shapes = model.input_shape if len(model.graph.inputs) > 1 else [model.input_shape]
+    random, batch = np.random.default_rng(0), model._fixed_batch() or BATCH
+    found: list[Any] = []
+    said: list[str] = []
+    for place, (_, *sizes) in zip(model.graph.inputs, shapes, strict=True):
+        shape = (batch, *(size or TIMESTEPS for size in sizes))
+        tables = [
+            part
+            for step in model.graph.steps
+            if place in step.sources
+            for part in all_parts([step.layer])
+            if isinstance(part, Embedding)
+        ]
+        if not tables:
+            found.append(random.standard_normal(shape))
+            said.append(f"standard normal random numbers, shape {shape}")
+            continue
+        count = min(part.input_dim for part in tables)
+        x = random.integers(min(1, count - 1), count, shape)
+        if sizes and any(part.mask_zero for part in tables):
+            x[1::2, -1] = 0  # a mask, and not of a first step: there Keras on TensorFlow forgets an initial state
+        found.append(x)
+        said.append(f"indices below {count}, shape {shape}")
+    return unpacked(found), f"data: {'; '.join(said)}"
 
 
-def _targets(model: Sequential, x: Any) -> Any:
-    """Return random targets that any loss takes, None for a model without one."""
+def _targets(model: Model, x: Any) -> Any:
+    """Return random targets that any loss takes, for each output; None for a model without a loss."""
     if not model.compiled or model.loss is None:
         return None
     random = np.random.default_rng(1)
-    shape = np.shape(model.predict(x, verbose=0, batch_size=len(x)))
+    outputs = model.predict(x, verbose=0, batch_size=rows(x))
+    if isinstance(outputs, dict):
+        outputs = [outputs[name] for name in model.output_names]
+    losses = getattr(model.loss, "losses", [model.loss])
+    return unpacked(
+        [_target(loss, np.shape(output), random) for loss, output in zip(losses, as_list(outputs), strict=True)]
+    )
+
+
+def _target(loss: Any, shape: tuple[int, ...], random: np.random.Generator) -> Any:
     classes = random.integers(0, shape[-1], shape[:-1])
-    if "sparse" in str(model.loss).lower() or "Sparse" in type(model.loss).__name__:
+    if "sparse" in str(loss).lower() or "Sparse" in type(loss).__name__:
         return classes
     return np.eye(shape[-1])[classes] if shape[-1] > 1 else random.random(shape)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -74,6 +75,14 @@ def floatx(dtype: str) -> Iterator[None]:
         config.set_dtype_policy(before[1])
         if result_before:
             results["float64"] = result_before
+
+
+@contextmanager
+def masks_may_end() -> Iterator[None]:
+    """Hold back Keras' warning that a layer ends a mask, as Flatten does: here the same layer ends it too."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not support masking")
+        yield
 
 
 def to_numpy(tensor: Any) -> Array:

@@ -12,14 +12,18 @@ What is Keras' own fault, and so never drawn:
 - softmax before BinaryCrossentropy or BinaryFocalCrossentropy: on TensorFlow its logits are taken for sigmoid's.
 - softmax before CategoricalCrossentropy with targets that do not sum to exactly 1: TensorFlow's gradient assumes it.
   So targets are one-hot, and there is no label smoothing.
+- probabilities under 1e-7 in a cross-entropy: its formula clips them, and so do Keras on JAX and the engine; but on
+  TensorFlow Keras goes back to the logits of a softmax or sigmoid. So what these get is bounded.
 - OrthogonalRegularizer: its float32 factor fails in a float64 model.
 - activity_regularizer of SimpleRNN: its constructor drops it.
 - a masked first step with an initial state that is not zero: TensorFlow puts out zeros, not the state.
 - unroll, go_backwards and zero_output_for_mask together: TensorFlow takes the mask unreversed.
 - celu of exactly 0: TensorFlow's derivative there is 2, not 1. So celu has a bias that nothing sets to 0.
 - elu, selu of values near 0: TensorFlow's exp(x) - 1 is off by up to 140 eps at 0.001. So they have a bias too.
+- a stack of one cell, with a mask: TensorFlow takes its state for a list. So one cell is not put in a stack.
 - unroll with zero_output_for_mask on JAX, where it is ignored, and with go_backwards on torch, where it fails.
 - hard_sigmoid and celu on torch, where their constants are float32 numbers.
+- GlobalAveragePooling1D of a sample that is masked throughout: 0 / 0.
 - tanh_shrink: its derivative tanh(x)**2 is 1 - (1 - tanh(x)**2) in Keras, without correct digits for a small x.
 
 What is nobody's: a gradient that is 0 in exact arithmetic. What either engine has in its place is rounding alone.
@@ -39,43 +43,32 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.case_layers import (
+    ANY,
+    LARGEST,
+    Config,
+    Named,
+    any_layer,
+    config,
+    fewest_units,
+    last_layer,
+    maybe,
+    simple_rnn,
+    widened,
+    with_bias,
+    without_faults,
+)
 from parity.checking import STAGES
-from rnn_core.activations import OBJECTS
 from rnn_core.models import Sequential
 
 Array = NDArray[Any]
-Config = dict[str, Any]
-Named = tuple[str, Config] | list[Any]
-"""A class and its arguments."""
-
-LARGEST = {"batch": 4, "timesteps": 5, "features": 3, "units": 4}
-
-_WITH_ARGUMENTS: list[Named] = [
-    ("Relu", {"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.25}),
-    ("LeakyRelu", {"negative_slope": 0.3}),
-    ("Elu", {"alpha": 0.7}),
-    ("Celu", {"alpha": 0.7}),
-    ("Gelu", {"approximate": True}),
-    ("Squareplus", {"b": 3.0}),
-    ("HardShrink", {"threshold": 0.25}),
-    ("SoftShrink", {"threshold": 0.25}),
-    ("Threshold", {"threshold": 0.25, "default_value": -1.0}),
-]
-_REGULARIZERS: list[Named] = [("L1", {"l1": 0.03}), ("L2", {"l2": 0.07}), ("L1L2", {"l1": 0.01, "l2": 0.02})]
-_CONSTRAINTS: list[Named] = [
-    ("NonNeg", {}),
-    ("UnitNorm", {"axis": 0}),
-    ("MaxNorm", {"max_value": 0.7, "axis": 0}),
-    ("MinMaxNorm", {"min_value": 0.3, "max_value": 0.9, "rate": 0.6, "axis": 0}),
-]
-_ANY = "any"
 _LOSSES: list[tuple[str, list[Config], list[str], str]] = [  # arguments, activations of the last layer, targets
-    ("MeanSquaredError", [{}], [_ANY], "real"),
-    ("MeanAbsoluteError", [{}], [_ANY], "real"),
-    ("MeanAbsolutePercentageError", [{}], [_ANY], "positive"),
+    ("MeanSquaredError", [{}], [ANY], "real"),
+    ("MeanAbsoluteError", [{}], [ANY], "real"),
+    ("MeanAbsolutePercentageError", [{}], [ANY], "positive"),
     ("MeanSquaredLogarithmicError", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
-    ("Huber", [{}, {"delta": 0.3}], [_ANY], "real"),
-    ("LogCosh", [{}], [_ANY], "real"),
+    ("Huber", [{}, {"delta": 0.3}], [ANY], "real"),
+    ("LogCosh", [{}], [ANY], "real"),
     ("CosineSimilarity", [{}], ["linear", "tanh", "sigmoid", "softplus"], "real"),
     ("Poisson", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
     ("KLDivergence", [{}], ["softmax", "sigmoid"], "distribution"),
@@ -88,9 +81,9 @@ _LOSSES: list[tuple[str, list[Config], list[str], str]] = [  # arguments, activa
     ("CategoricalFocalCrossentropy", [{}, {"alpha": 0.3, "gamma": 1.5}], ["softmax"], "one-hot"),
     ("SparseCategoricalCrossentropy", [{}, {"ignore_class": 1}], ["softmax"], "class"),
     ("SparseCategoricalCrossentropy", [{"from_logits": True}], ["linear"], "class"),
-    ("Hinge", [{}], [_ANY], "binary"),
-    ("SquaredHinge", [{}], [_ANY], "binary"),
-    ("CategoricalHinge", [{}], [_ANY], "one-hot"),
+    ("Hinge", [{}], [ANY], "binary"),
+    ("SquaredHinge", [{}], [ANY], "binary"),
+    ("CategoricalHinge", [{}], [ANY], "one-hot"),
 ]
 _TARGETS = {
     "real": "draws.standard_normal(outputs)",
@@ -184,24 +177,29 @@ class Case(NamedTuple):
         return found["model"], {n: found[n] for n in ("x", "y", "sample_weight", "mask", "initial_state")}
 
     def _body(self) -> str:
-        shape = f"({self.batch}, {self.timesteps}, {self.features})"
-        stack = [f"    layers.{name}({_arguments(given)}, dtype=dtype)," for name, given in self.layers]
+        words = next((given["input_dim"] for name, given in self.layers if name == "Embedding"), 0)
+        steps = f"({self.batch}, {self.timesteps})"
+        shape = steps if words else f"{steps[:-1]}, {self.features})"
+        kind, numbers = (
+            ('"int32"', f"integers(1, {words}, {shape})") if words else ("dtype", f"standard_normal({shape})")
+        )
+        stack = [f"    {_layer(named)}," for named in self.layers]
         lines = [
             f'dtype, draws = "{self.dtype}", np.random.default_rng({self.seed})',
-            f"model = Sequential([\n    layers.Input(batch_shape={shape}, dtype=dtype),",
+            f"model = Sequential([\n    layers.Input(batch_shape={shape}, dtype={kind}),",
             *stack,
             "])",
             "model.vector[...] = 0.5 * draws.standard_normal(model.vector.size)",
             f"model.compile({_object(self.optimizer)}, {_object(self.loss)})",
-            f"x, outputs = draws.standard_normal({shape}), model.output_shape",
+            f"x, outputs = draws.{numbers}, model.output_shape",
             f"y = {_TARGETS[self.targets]}",
-            f"real_steps = draws.random({shape[: shape.rindex(',')]})) < 0.7",
+            f"real_steps = draws.random({steps}) < 0.7",
             *(["real_steps[:, [0, -1]] = True"] if self.keep_ends else []),
             f"mask = {'real_steps' if self.mask else None}",
         ]
         for name, given in self.layers:
-            if name == "Masking":
-                lines.append(f"x[~real_steps] = {given['mask_value']}")
+            if name == "Masking" or given.get("mask_zero"):
+                lines.append(f"x[~real_steps] = {given.get('mask_value', 0)}")
         shapes = {"sample": "len(x)", "column": "(len(x), 1)", "step": "outputs[:2]"}
         weights = f"draws.random({shapes[self.sample_weight]})" if self.sample_weight else None
         lines.append(f"sample_weight = {weights}")
@@ -230,19 +228,24 @@ def draw(seed: int, backend: str = "tensorflow") -> Case:
     stack: list[Named] = [("Masking", {"mask_value": r.choice([0.0, 0.25])})] if masking else []
     recurrent = r.choice([1, 1, 1, 2, 2, 3])
     for i in range(recurrent):
-        stack += [_any_layer(r, 3)] if r.random() < 0.2 else []
-        stack.append(_simple_rnn(r, sequences or i < recurrent - 1))
-    stack += [_any_layer(r, 3 if sequences else 2)] if r.random() < 0.4 else []
-    stack.append(_last(r, r.choice(activations), fewest_units("", f"losses.{loss}", targets)))
+        stack += [any_layer(r, 3)] if r.random() < 0.2 else []
+        stack.append(simple_rnn(r, sequences or i < recurrent - 1))
+    stack += [any_layer(r, 3 if sequences else 2)] if r.random() < 0.4 else []
+    stack.append(last_layer(r, r.choice(activations), fewest_units("", f"losses.{loss}", targets)))
     if loss == "CosineSimilarity":
-        stack[-1] = _with_bias(stack[-1])
-    stack = [(name, {"name": f"layer_{i}", **_without_faults(given, backend)}) for i, (name, given) in enumerate(stack)]
+        stack[-1] = with_bias(stack[-1])
+    others = random.Random(f"others for {seed}")  # so that the rest of a case stays as it is without them
+    if loss.endswith("Crossentropy") and stack[-1][1]["activation"] in ("softmax", "sigmoid"):
+        stack.insert(-1, ("Activation", {"activation": others.choice(["tanh", "sigmoid", "softsign", "hard_tanh"])}))
+    if others.random() < 0.5:
+        stack = widened(others, stack)
+    stack = [(name, {"name": f"layer_{i}", **without_faults(given, backend)}) for i, (name, given) in enumerate(stack)]
     names = [given["name"] for name, given in stack if name == "SimpleRNN"]
     states = [name for name in names if r.random() < 0.6] if r.random() < 0.3 else []
-    stateful = any(given.get("stateful") for _, given in stack)
+    kinds, stateful = {name for name, _ in stack}, any(given.get("stateful") for _, given in stack)
     reduction = r.choice(["sum_over_batch_size", "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight"])
     optimizer = r.choice(list(_OPTIMIZERS))
-    options = {**(_maybe(r, _OPTIMIZERS[optimizer], 0.6) or {}), **(_maybe(r, _FOR_ALL, 0.6) or {})}
+    options = {**(maybe(r, _OPTIMIZERS[optimizer], 0.6) or {}), **(maybe(r, _FOR_ALL, 0.6) or {})}
     return Case(
         seed=seed,
         dtype=r.choice(["float64", "float64", "float32"]),
@@ -254,134 +257,32 @@ def draw(seed: int, backend: str = "tensorflow") -> Case:
         targets=targets,
         optimizer=(f"optimizers.{optimizer}", options),
         sample_weight=r.choice(["", "", *(["column", "step"] if sequences else ["sample"])]),
-        mask=mask,
-        keep_ends=stateful or bool(states) or r.random() < 0.3,
+        mask=mask and "Embedding" not in kinds,
+        keep_ends=stateful or bool(states) or r.random() < 0.3 or "GlobalAveragePooling1D" in kinds,
         states=states,
         steps=r.choice([0, 1, 2]),
     )
 
 
-# Layers.
-
-
-def _maybe(r: random.Random, choices: list[Any], probability: float) -> Any:
-    return r.choice(choices) if r.random() < probability else None
-
-
-def _activation(r: random.Random, bounded: bool = False) -> Any:
-    """Return a name, or a class with arguments; `bounded`, one that does not explode when it is fed back."""
-    names = [
-        name
-        for name in OBJECTS
-        if name not in ("glu", "sparsemax", "tanh_shrink") and not (bounded and name == "exponential")
-    ]
-    return _config(r.choice(_WITH_ARGUMENTS)) if r.random() < 0.2 else r.choice(names)
-
-
-def _weights(r: random.Random, *weights: str) -> Config:
-    """Return regularizers and constraints of some of these weights."""
-    kinds = [(w, kind) for w in weights for kind in (("regularizer", _REGULARIZERS), ("constraint", _CONSTRAINTS))]
-    return {f"{w}_{name}": _config(r.choice(table)) for w, (name, table) in kinds if r.random() < 0.12}
-
-
-def _simple_rnn(r: random.Random, return_sequences: bool) -> Named:
-    given: Config = {"units": r.randint(1, LARGEST["units"])}
-    if r.random() < 0.7:
-        given["activation"] = r.choice(["relu", "sigmoid"]) if r.random() < 0.4 else _activation(r, bounded=True)
-    given |= {"return_sequences": True} if return_sequences else {}
-    flags = {"go_backwards": 0.25, "stateful": 0.15, "unroll": 0.3, "zero_output_for_mask": 0.3}
-    given |= {flag: True for flag, probability in flags.items() if r.random() < probability}
-    if given.get("unroll") and given.get("go_backwards"):
-        given.pop("zero_output_for_mask", None)
-    given |= {flag: False for flag in ("use_bias", "trainable") if r.random() < 0.12}
-    dropout = {rate: 0.3 for rate in ("dropout", "recurrent_dropout") if r.random() < 0.15}
-    given |= {**dropout, "seed": r.randint(0, 99)} if dropout else {}
-    return "SimpleRNN", _sound({**given, **_weights(r, "kernel", "recurrent", "bias")})
-
-
-def _dense(r: random.Random, units: int, activation: Any) -> Named:
-    given: Config = {"units": units, "activation": activation}
-    given |= {flag: False for flag in ("use_bias", "trainable") if r.random() < 0.12}
-    given |= {"activity_regularizer": _config(r.choice(_REGULARIZERS))} if r.random() < 0.12 else {}
-    return "Dense", _sound({**given, **_weights(r, "kernel", "bias")})
-
-
-def _without_faults(given: Config, backend: str) -> Config:
-    """Return arguments of a layer without what Keras gets wrong on JAX or torch only."""
-    other = {"jax": "zero_output_for_mask", "torch": "go_backwards"}.get(backend, "")
-    if given.get("unroll") and given.get(other):
-        given = {name: value for name, value in given.items() if name != "unroll"}
-    if backend == "torch" and any(_is(name, given.get("activation")) for name in ("hard_sigmoid", "celu")):
-        given = {**given, "activation": "tanh"}
-    return given
-
-
-def _sound(given: Config) -> Config:
-    """Return arguments of a layer without what Keras gets wrong, and what is constant."""
-    activation = given.get("activation")
-    if any(_is(name, activation) for name in ("celu", "elu", "selu")):
-        _, given = _with_bias(("", given))
-    penalty = given.get("activity_regularizer")
-    if activation == "softmax" and penalty and penalty["class_name"] == "L1":
-        given = {name: value for name, value in given.items() if name != "activity_regularizer"}
-    return {**given, "units": max(given["units"], fewest_units(activation))}
-
-
-def _with_bias(layer: Named) -> Named:
-    """Return a layer with a bias that nothing sets to 0."""
-    name, given = layer
-    return name, {option: value for option, value in given.items() if option not in ("use_bias", "bias_constraint")}
-
-
-def _is(name: str, activation: Any) -> bool:
-    return bool(name == (activation["class_name"].lower() if isinstance(activation, dict) else activation))
-
-
-def fewest_units(activation: Any, loss: str = "", targets: str = "") -> int:
-    """Return how many units a layer must have: 2, where one would be constant or a class must be chosen.
-
-    Examples
-    --------
-    >>> fewest_units("softmax"), fewest_units("relu"), fewest_units("relu", "losses.CosineSimilarity")
-    (2, 1, 2)
-    """
-    constant = activation in ("softmax", "log_softmax") or loss == "losses.CosineSimilarity"
-    return 2 if constant or targets in ("one-hot", "class", "distribution") else 1
-
-
-def _last(r: random.Random, activation: str, fewest_units: int) -> Named:
-    chosen = _activation(r) if activation == _ANY and r.random() < 0.4 else activation
-    return _dense(r, r.randint(fewest_units, LARGEST["units"]), "linear" if chosen == _ANY else chosen)
-
-
-def _any_layer(r: random.Random, rank: int) -> Named:
-    """Return a layer for inputs of `rank` that keeps their shape, but for the features."""
-    kind = r.choice(["Dense", "Dense", "Dropout", "Activation"])
-    if kind == "Dense":
-        return _dense(r, r.randint(1, LARGEST["units"]), _activation(r))
-    if kind == "Activation":
-        activation = _activation(r)
-        unsound = _is("celu", activation) or fewest_units(activation) > 1
-        return kind, {"activation": "relu" if unsound else activation}
-    return kind, {
-        "rate": 0.4,
-        "seed": r.randint(0, 99),
-        **({"noise_shape": [None, 1, None]} if rank == 3 and r.random() < 0.5 else {}),
-    }
-
-
 # As Python.
 
 
-def _config(named: Named) -> Config:
-    return {"class_name": named[0], "config": dict(named[1])}
-
-
 def _arguments(given: Config) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in given.items())
+    return ", ".join(f"{name}={_argument(name, value)}" for name, value in given.items())
+
+
+def _argument(name: str, value: Any) -> str:
+    if name == "cell":
+        return _layer(value[0]) if len(value) == 1 else f"[{', '.join(map(_layer, value))}]"
+    return _layer(value) if name == "layer" else repr(value)
+
+
+def _layer(named: Named) -> str:
+    name, given = named
+    return f"layers.{name}({_arguments(given)}, dtype=dtype)"
 
 
 def _object(named: Named) -> str:
     """Return an object of a class in a module as a config, which names need no import for."""
-    given = {name: _config(v) if isinstance(v, (tuple, list)) else v for name, v in named[1].items()}
+    given = {name: config(v) if isinstance(v, (tuple, list)) else v for name, v in named[1].items()}
     return repr({"class_name": named[0].split(".")[-1], "config": given})

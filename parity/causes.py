@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.batch import batch_of
 from parity.changes import Change, candidates
-from parity.checking import _by_layer, _collect, _restored, _sides, _single, _twin, check
+from parity.checking import _collect, _restored, _sides, _twin, check
 from parity.convert import from_keras, to_keras
 from parity.faulty_keras import masks_to_draw
 from parity.keras_side import DropoutMasks, KerasSide, Options, dropout_masks
@@ -32,7 +33,7 @@ from parity.objects import ConversionError
 from parity.our_side import OurSide, cast
 from parity.report import Line, Report
 from parity.rules import FLOAT32_IN_FLOAT64, MUTUAL, Key, rounded_constants
-from rnn_core.models import Sequential
+from rnn_core.models import Model, Sequential
 
 Array = NDArray[Any]
 Values = dict[Key, Any]
@@ -75,7 +76,7 @@ class Cause(NamedTuple):
 
 
 def find_cause(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any = None,
     sample_weight: Any = None,
@@ -97,7 +98,8 @@ def find_cause(
     Returns
     -------
     Cause or None
-        None where all holds, and where no known cause fits. ``str(cause)`` is for people, ``cause.name`` for programs.
+        None where all holds, where no known cause fits, and for graphs, where the report says that none was looked
+        for. ``str(cause)`` is for people, ``cause.name`` for programs.
 
     Raises
     ------
@@ -108,6 +110,9 @@ def find_cause(
     if report is None:
         report = check(model, *given, keras_model=keras_model)
     if report.first_bad is None:
+        return None
+    if not isinstance(model, Sequential):
+        report.notes.append("The cause is looked for in chains of layers (Sequential) only; this model is a graph.")
         return None
     keras_model = to_keras(model) if keras_model is None else keras_model
     with ExitStack() as stack:
@@ -120,22 +125,13 @@ def find_cause(
 class _Search:
     """The values of both sides, and what has been tried."""
 
-    def __init__(self, model: Sequential, given: tuple[Any, ...], keras_model: Any, report: Report, stack: ExitStack):
+    def __init__(self, model: Model, given: tuple[Any, ...], keras_model: Any, report: Report, stack: ExitStack):
         self.model, self.given, self.keras_model, self.report = model, given, keras_model, report
         assert report.first_bad is not None
         self.bad: Line = report.first_bad
         self.key: Key = (self.bad.kind, self.bad.layer, self.bad.name)
         self.dtype = self.bad.dtype
-        x, y, sample_weight, mask, initial_state = given
-        x = model.checked_input(x)
-        judged = y is not None and model.compiled and model.loss is not None
-        self.batch = {
-            "x": _single(x),
-            "y": _single(y) if judged else None,
-            "sample_weight": _single(sample_weight),
-            "mask": mask,
-            "initial_states": _by_layer(model, initial_state, len(x)),
-        }
+        self.batch = batch_of(model, *given)
         sides = _sides(model, keras_model, [self.dtype], stack)
         ours, theirs = sides["ours", self.dtype], sides["keras", self.dtype]
         assert isinstance(ours, OurSide)
@@ -143,10 +139,10 @@ class _Search:
         self.ours_model = ours.model
         self.their_model = _twin(from_keras(keras_model), self.dtype)
         self.our_masks = self._masks_to_draw()
-        self.their_masks = masks_to_draw(theirs.model, len(x))
+        self.their_masks = masks_to_draw(theirs.model, len(self.batch["x"]))
         self.ours = self._values(ours)
         self.theirs = self._values(theirs)
-        if judged:  # a loss that was given by name is an object after its first batch
+        if self.batch["y"] is not None:  # a loss that was given by name is an object after its first batch
             self.their_model._checked_data(self.batch["x"], self.batch["y"], None)
         self.lines = {(n.kind, n.layer, n.name): n for n in report.lines if n.dtype == self.dtype}
         self.rounded = bool(rounded_constants(self.their_model))
@@ -255,7 +251,7 @@ class _Search:
         pick = partial(_picked, kept)
         return self._first_wrong(pick(values), pick(self.theirs)) is None
 
-    def _changed(self, model: Sequential, changes: list[Change]) -> Sequential | None:
+    def _changed(self, model: Model, changes: list[Change]) -> Model | None:
         changed = cast(model, self.dtype)
         try:
             for change in changes:
@@ -264,7 +260,7 @@ class _Search:
             return None  # does not apply to this model
         return changed
 
-    def _confirmed(self, changes: list[Change], changed: Sequential, keras_model: Any) -> Cause | None:
+    def _confirmed(self, changes: list[Change], changed: Model, keras_model: Any) -> Cause | None:
         """Return the cause, if a whole check says so too."""
         # What only the float32 model does is not in its float64 twin: there the search itself was the check.
         if self.dtype == "float64" and not self._whole_check(changed, keras_model):
@@ -272,7 +268,7 @@ class _Search:
         causes = tuple(Cause(change.name, change.place, change.detail) for change in changes)
         return causes[0] if len(causes) == 1 else Cause(MORE_THAN_ONE, parts=causes)
 
-    def _whole_check(self, model: Sequential, keras_model: Any) -> bool:
+    def _whole_check(self, model: Model, keras_model: Any) -> bool:
         return check(model, *self.given, keras_model=keras_model, dtypes=["float64"], draws=5).holds
 
     # Changes on Keras' side.

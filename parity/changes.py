@@ -28,12 +28,13 @@ from parity.backend import require_keras
 from parity.keras_side import DropoutMasks
 from parity.rules import Key
 from rnn_core import activations
+from rnn_core.graph import Graph
 from rnn_core.layers import Dropout, Layer, SimpleRNN
-from rnn_core.models import Sequential
+from rnn_core.models import Model
 from rnn_core.optimizers import RMSprop
 
 Array = NDArray[Any]
-Apply = Callable[[Sequential], None]
+Apply = Callable[[Model], None]
 
 LEAVES_ALONE = ("name", "dtype", "seed", "units", "batch_input_shape", "unroll", "quantization_config")
 NAMES = {  # of settings; others are called "other <setting>"
@@ -83,7 +84,7 @@ class Change(NamedTuple):
     there: Callable[[Any], None] | None = None
 
 
-def candidates(key: Key, ours: Sequential, theirs: Sequential, their_masks: DropoutMasks) -> Iterator[Change]:
+def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) -> Iterator[Change]:
     """Yield the changes to `ours` that may mend the quantity `key`, the likely ones first.
 
     `their_masks` are the dropout masks that the other side draws next.
@@ -113,7 +114,7 @@ def candidates(key: Key, ours: Sequential, theirs: Sequential, their_masks: Drop
 # Settings.
 
 
-def _settings(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
+def _settings(ours: Model, theirs: Model, i: int) -> Iterator[Change]:
     here, there = ours.layers[i], theirs.layers[i]
     if type(here) is not type(there):
         return
@@ -127,7 +128,7 @@ def _settings(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
         else:
             name = NAMES.get(setting, f"other {setting.replace('_', ' ')}")
 
-        def apply(model: Sequential, setting: str = setting, value: Any = theirs_is) -> None:
+        def apply(model: Model, setting: str = setting, value: Any = theirs_is) -> None:
             layer = model.layers[i]
             new = type(layer).from_config({**layer.get_config(), setting: value})
             new.ensure_built(there.input_shape or ())
@@ -139,6 +140,7 @@ def _settings(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
                 if value is not None and getattr(new, attribute, None) is not None:
                     setattr(new, attribute, value.copy() if attribute == "state" else value)
             model.layers[i] = new
+            model.graph = Graph.chain(model.layers)
             model._make_vector()
             model._forget_records()
             _set_optimizer(model)
@@ -164,7 +166,7 @@ def _activation_name(one: Any, other: Any) -> str:
 # Weights.
 
 
-def _weights(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
+def _weights(ours: Model, theirs: Model, i: int) -> Iterator[Change]:
     here, there = ours.layers[i], theirs.layers[i]
     for spec, w in zip(here.specs, here.weights, strict=True):
         if w.ndim == 2:
@@ -206,7 +208,7 @@ def _given(value: Array, _: Array) -> Array:
 def _weight_change(name: str, layer: Layer, i: int, weight: str, change: Callable[[Array], Array]) -> Change:
     """Return the change of a weight's value."""
 
-    def apply(model: Sequential) -> None:
+    def apply(model: Model) -> None:
         view = getattr(model.layers[i], weight)
         view[...] = change(view.copy())
 
@@ -226,14 +228,14 @@ def _used(
     return _faulty(name, layer, i, faulty.UsedOtherwise, there, changed=(weight, change, adjoint))
 
 
-def _activations(ours: Sequential, i: int) -> Iterator[Change]:
+def _activations(ours: Model, i: int) -> Iterator[Change]:
     here = getattr(ours.layers[i], "activation", None)
     for name, others in ACTIVATIONS.items() if here is not None else ():
         for other in others:
             if repr(other) == repr(here):
                 continue
 
-            def apply(model: Sequential, other: Any = other) -> None:
+            def apply(model: Model, other: Any = other) -> None:
                 layer: Any = model.layers[i]
                 layer.activation = other
 
@@ -244,7 +246,7 @@ def _activations(ours: Sequential, i: int) -> Iterator[Change]:
 # Data, as a layer gets them.
 
 
-def _data(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
+def _data(ours: Model, theirs: Model, i: int) -> Iterator[Change]:
     layer = ours.layers[i]
     sequences = layer.input_shape is not None and len(layer.input_shape) == 3
     if sequences:
@@ -263,14 +265,14 @@ def _data(ours: Sequential, theirs: Sequential, i: int) -> Iterator[Change]:
         their_state = getattr(theirs.layers[i], "state", None)
         if layer.state is not None and their_state is not None and not np.array_equal(layer.state, their_state):
 
-            def taken_over(model: Sequential) -> None:
+            def taken_over(model: Model) -> None:
                 changed: Any = model.layers[i]
                 changed.state[...] = their_state
 
             yield Change("stale state", layer.name, "", taken_over, plain=True)
 
 
-def _dropout(ours: Sequential, i: int, their_masks: DropoutMasks) -> Iterator[Change]:
+def _dropout(ours: Model, i: int, their_masks: DropoutMasks) -> Iterator[Change]:
     """Yield dropout that is on in inference, with the masks that the other side draws."""
     layer = ours.layers[i]
     if layer.name in their_masks:
@@ -283,7 +285,7 @@ def _dropout(ours: Sequential, i: int, their_masks: DropoutMasks) -> Iterator[Ch
 def _faulty(
     name: str, layer: Layer, i: int, fault: type, there: Callable[[Any], None] | None = None, **attributes: Any
 ) -> Change:
-    def apply(model: Sequential) -> None:
+    def apply(model: Model) -> None:
         faulty.give(model.layers[i], fault, **attributes)
 
     return Change(name, layer.name, "", apply, there=there)
@@ -292,7 +294,7 @@ def _faulty(
 # Loss and optimizer.
 
 
-def _loss(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
+def _loss(ours: Model, theirs: Model) -> Iterator[Change]:
     here, there = ours.loss, theirs.loss
     if here is None or there is None:
         return
@@ -319,13 +321,13 @@ def _loss(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
         ("ignored sample weights", faulty.WeightsIgnored, faulty_keras.weights_ignored),
     ):
 
-        def apply(model: Sequential, fault: type = fault) -> None:
+        def apply(model: Model, fault: type = fault) -> None:
             faulty.give(model.loss, fault)
 
         yield Change(name, "loss", "", apply, there=in_keras)
 
 
-def _optimizer(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
+def _optimizer(ours: Model, theirs: Model) -> Iterator[Change]:
     here, there = ours.optimizer, theirs.optimizer
     if type(here) is not type(there):
         detail = f"{type(here).__name__} here, {type(there).__name__} in Keras"
@@ -334,7 +336,7 @@ def _optimizer(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
     mine, other = here.get_config(), there.get_config()
 
     def changed(setting: str, value: Any, rare: bool = False) -> Change:
-        def apply(model: Sequential) -> None:
+        def apply(model: Model) -> None:
             settings = {**model.optimizer.get_config(), setting: value}
             _set_optimizer(model, type(model.optimizer).from_config(settings))
 
@@ -347,7 +349,7 @@ def _optimizer(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
             yield changed(setting, other[setting])
     if isinstance(here, RMSprop):
 
-        def outside(model: Sequential) -> None:
+        def outside(model: Model) -> None:
             faulty.give(model.optimizer, faulty.EpsilonOutside)
 
         name = "epsilon outside the root"
@@ -360,7 +362,7 @@ def _optimizer(ours: Sequential, theirs: Sequential) -> Iterator[Change]:
             yield changed("learning_rate", factor * mine["learning_rate"], rare=True)
 
 
-def _set_optimizer(model: Sequential, like: Any = None) -> None:
+def _set_optimizer(model: Model, like: Any = None) -> None:
     """Give the model a new optimizer with the settings of `like` (or of its own), and what it has of the old state."""
     if model.optimizer is None:
         return

@@ -1,6 +1,6 @@
-"""Functional models from rnn_core to Keras and back, and what both compute in float64, side by side.
+"""Functional models from rnn_core to Keras and back.
 
-The layers are converted one by one, as those of a chain are (convert.py), and then called on each other as they were::
+The layers are converted one by one, as those of a chain are (convert_layers.py), and then called on each other::
 
     rnn_core.Model  --to_keras-->  keras.Model  --from_keras-->  rnn_core.Model, the same bit for bit
 
@@ -10,16 +10,16 @@ model's layers (``not_equal``, ``any``), by which they are made; here masks need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
-from parity import compiled, convert
-from parity.backend import floatx, require_keras, to_numpy
+from parity import compiled
+from parity.backend import floatx, masks_may_end, require_keras
+from parity.convert_layers import check_input_dtype, fill_keras_layer, fill_layer, new_keras_layer, new_layer
+from parity.keras_calls import all_layers, mask_of
 from parity.objects import ConversionError, from_keras_object, name_of, to_keras_object
-from rnn_core import layers
+from rnn_core import config, layers
 from rnn_core.graph import Graph
 from rnn_core.losses.several import LossOfOutputs, for_outputs
 from rnn_core.models import Model
@@ -30,8 +30,8 @@ from rnn_core.several import as_list, each, unpacked
 def graph_to_keras(model: Model) -> Any:
     """Return a ``keras.Model`` that is the same model, with weights of its own; see :func:`parity.to_keras`."""
     keras = require_keras()
-    with floatx(model.dtype):
-        twins = {layer: _new_keras_layer(layer) for layer in model.layers}
+    with floatx(model.dtype if model.dtype.startswith("float") else config.floatx()), masks_may_end():
+        twins = {layer: _new_keras_layer(layer, model.dtype) for layer in model.layers}
         symbols: list[Any] = [None] * model.graph.size
         for place, layer in zip(model.graph.inputs, model.graph.input_layers, strict=True):
             symbols[place] = twins[layer].output
@@ -47,7 +47,7 @@ def graph_to_keras(model: Model) -> Any:
             *(part if isinstance(part, dict) else unpacked(part) for part in made), name=model.name
         )
         for layer, keras_layer in twins.items():
-            convert._fill_keras_layer(keras_layer, layer)
+            fill_keras_layer(keras_layer, layer)
         if model.compiled:
             _compile_keras(keras_model, model)
     return keras_model
@@ -59,14 +59,19 @@ def graph_from_keras(keras_model: Any) -> Model:
 
     def make(entry: dict[str, Any]) -> Any:
         theirs = keras_model.get_layer(entry["name"])
-        if isinstance(theirs, keras.layers.InputLayer):
-            return layers.InputLayer(batch_shape=theirs.batch_shape, dtype=theirs.dtype, name=theirs.name)
         if isinstance(theirs, keras.Model):
-            return convert.from_keras(theirs)
-        ours = convert._new_layer(theirs)
-        twins[ours] = theirs
+            from parity.convert import from_keras
+
+            return from_keras(theirs)
+        ours = new_layer(theirs)
+        if isinstance(ours, layers.InputLayer):
+            ours.dtype = getattr(theirs, "_rnn_core_dtype", ours.dtype)
+            stated.append((ours, theirs))
+        else:
+            twins[ours] = theirs
         return ours
 
+    stated: list[tuple[layers.InputLayer, Any]] = []
     try:
         inputs, outputs = symbols_from_config(keras_model.get_config(), make)
         model = Model(inputs, outputs, name=keras_model.name)
@@ -74,53 +79,31 @@ def graph_from_keras(keras_model: Any) -> Model:
         raise
     except (TypeError, ValueError) as error:
         raise ConversionError(str(error)) from error
+    if twins:
+        for ours, theirs in stated:
+            check_input_dtype(ours.name, theirs.dtype, model.dtype)
     for layer, keras_layer in twins.items():
         layer.trainable = layer.trainable and keras_model.trainable
-        convert._fill_layer(layer, keras_layer)
+        fill_layer(layer, keras_layer)
     if keras_model.compiled:
         _compile_ours(model, keras_model)
     return model
 
 
-def differences(model: Model, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
-    """Return how far a float64 model is from its Keras twin on one batch, in eps of the largest value of each array.
-
-    Parameters
-    ----------
-    model : rnn_core.Model
-        In float64, and compiled where `y` is given. It is not changed. Without dropout.
-    x, y, sample_weight : as for ``model.train_on_batch``
-
-    Returns
-    -------
-    dict of str to float
-        ``output 0`` ..., and with `y` also ``loss``, and ``layer/weight`` after one training step.
-    """
-    if model.dtype != "float64":
-        raise ValueError(f"differences: the model must be float64, its dtype is {model.dtype!r}.")
-    found = {}
-    with floatx("float64"):
-        theirs, ours = graph_to_keras(model), graph_from_keras(graph_to_keras(model))
-        for i, (a, b) in enumerate(zip(_values(ours(x)), _values(theirs(x)), strict=True)):
-            found[f"output {i}"] = _apart(a, to_numpy(b))
-        if y is not None:
-            results = [m.train_on_batch(x, y, sample_weight, return_dict=True) for m in (ours, theirs)]
-            found |= {name: _apart(results[0][name], results[1][name]) for name in results[1]}
-            for layer in ours.layers:
-                values = (to_numpy(variable) for variable in theirs.get_layer(layer.name).weights)
-                for spec, weight, value in zip(layer.specs, layer.weights, values, strict=True):
-                    found[f"{layer.name}/{spec.name}"] = _apart(weight, value)
-    return found
-
-
-def _new_keras_layer(layer: Any) -> Any:
-    if isinstance(layer, layers.InputLayer):
-        return require_keras().layers.InputLayer(batch_shape=layer.batch_shape, dtype=layer.dtype, name=layer.name)
-    return convert._new_keras_layer(layer)
+def _new_keras_layer(layer: Any, dtype: str) -> Any:
+    """Return the Keras layer; an Input of floats has the dtype of the layers there, and remembers its own."""
+    keras_layer = new_keras_layer(layer)
+    if isinstance(layer, layers.InputLayer) and layer.dtype.startswith("float") and layer.dtype != dtype:
+        keras_layer = require_keras().layers.InputLayer(**{**layer.get_config(), "dtype": dtype})
+        keras_layer._rnn_core_dtype = layer.dtype
+    return keras_layer
 
 
 def _call(graph: Graph, twins: dict[Any, Any], symbols: list[Any]) -> None:
-    """Call the Keras layers as ours were, the calls of each layer in the order in which they were made."""
+    """Call the Keras layers as ours were, the calls of each layer in the order in which they were made.
+
+    Where a call is given an initial state Keras loses the mask, unless it is given that too.
+    """
     left = sorted(graph.steps, key=lambda step: step.number)
     while left:
         waiting, blocked = [], set()
@@ -129,11 +112,15 @@ def _call(graph: Graph, twins: dict[Any, Any], symbols: list[Any]) -> None:
                 waiting.append(step)
                 blocked.add(step.layer)
                 continue
-            as_list_, states, training, _ = step.call
+            in_list, states, training, _ = step.call
             read = [symbols[place] for place in step.sources]
             given, initial = read[: len(read) - states], read[len(read) - states :]
-            more: dict[str, Any] = {"initial_state": unpacked(initial)} if initial else {}
-            out = twins[step.layer](given if as_list_ else given[0], **more, **({"training": True} if training else {}))
+            more: dict[str, Any] = {"training": True} if training else {}
+            if initial:
+                more["initial_state"] = initial if type(step.layer) is layers.Bidirectional else unpacked(initial)
+                if mask_of(given) is not None:
+                    more["mask"] = mask_of(given)
+            out = twins[step.layer](given if in_list else given[0], **more)
             for place, symbol in zip(step.targets, as_list(out), strict=True):
                 symbols[place] = symbol
         left = waiting
@@ -213,23 +200,7 @@ def _mapped(apply: Callable[[Any], Any], given: Any) -> Any:
 
 def _matched(keras_model: Any, model: Model) -> SimpleNamespace:
     """Return what compiled.py asks of a Keras model, with the layers in our order: masks change that of Keras."""
-    found = {layer.name: layer for layer in _all_layers(keras_model)}
+    found = {layer.name: layer for layer in all_layers(keras_model)}
     names = ("optimizer", "loss", "_compile_loss", "_compile_metrics")
     asked = {name: getattr(keras_model, name, None) for name in names}
     return SimpleNamespace(layers=[found[layer.name] for layer in model.layers], **asked)
-
-
-def _all_layers(keras_model: Any) -> list[Any]:
-    """Return the layers of a model, those of models in it too."""
-    inner = [_all_layers(layer) if hasattr(layer, "layers") else [layer] for layer in keras_model.layers]
-    return [layer for part in inner for layer in part]
-
-
-def _values(outputs: Any) -> Sequence[Any]:
-    return [outputs[key] for key in sorted(outputs)] if isinstance(outputs, dict) else as_list(outputs)
-
-
-def _apart(ours: Any, theirs: Any) -> float:
-    a, b = np.asarray(ours, float), np.asarray(theirs, float)
-    largest = max(float(np.abs(b).max(initial=0)), np.finfo(float).tiny)
-    return float(np.abs(a - b).max(initial=0)) / largest / float(np.finfo(float).eps)

@@ -1,9 +1,11 @@
-"""Jordan's network in Keras: a cell and a layer of the same definition as ``rnn_core.layers.JordanRNN``.
+"""Jordan's network in Keras: a cell and a layer of the same definition as those of ``rnn_core.layers``.
 
 Keras has none, so these are the reference that the engine's Jordan network is held against: Keras' own loop over time
-and TensorFlow's gradients, from the formulas alone::
+and the backend's gradients, from the formulas alone::
 
     h_t = act(x_t K + c_t U + b)     y_t = out_act(h_t V + b_y)     c_(t+1) = decay * c_t + (y_t, or the true output)
+
+They are registered with Keras: a model that has them is saved and loaded like any other, once this file is imported.
 """
 
 from __future__ import annotations
@@ -11,22 +13,18 @@ from __future__ import annotations
 from typing import Any
 
 from parity.backend import require_keras
-from rnn_core import activations
-from rnn_core.layers import JordanRNN
 
-keras = require_keras()  # the cell below is one of its layers
+keras = require_keras()  # the classes below are two of its layers
 
 
-class KerasJordanCell(keras.layers.Layer):  # type: ignore[misc,name-defined]  # Keras has no types
-    """One step; with `forced` its input is x_t with the true output y*_t behind it, which is fed back.
+@keras.saving.register_keras_serializable("rnn_core")  # type: ignore[untyped-decorator,unused-ignore]
+class JordanCell(keras.layers.Layer):  # type: ignore[misc,name-defined]  # Keras has no types
+    """One step; where its input is x_t with the true output y*_t behind it, that is fed back.
 
     Parameters
     ----------
-    units, output_units : int
-    activation, output_activation : str, dict or None
-    decay : float
-    use_bias : bool
-    forced : bool
+    units, output_units, activation, output_activation, decay, use_bias, ...
+        As for :class:`rnn_core.layers.JordanCell`.
     """
 
     def __init__(
@@ -37,63 +35,86 @@ class KerasJordanCell(keras.layers.Layer):  # type: ignore[misc,name-defined]  #
         output_activation: Any = None,
         decay: float = 0.0,
         use_bias: bool = True,
-        forced: bool = False,
         **kwargs: Any,
     ) -> None:
+        defaults = {"kernel": "glorot_uniform", "recurrent": "orthogonal", "output": "glorot_uniform", "bias": "zeros"}
+        kinds = {kind: getattr(keras, f"{kind}s") for kind in ("initializer", "regularizer", "constraint")}
+        given = {
+            f"{weight}_{kind}": module.get(kwargs.pop(f"{weight}_{kind}", default if kind == "initializer" else None))
+            for weight, default in defaults.items()
+            for kind, module in kinds.items()
+        }
         super().__init__(**kwargs)
-        self.units, self.output_units, self.decay = units, output_units, decay
+        self.units, self.output_units, self.decay, self.use_bias = units, output_units, decay, use_bias
         self.activation = keras.activations.get(activation)
         self.output_activation = keras.activations.get(output_activation)
-        self.use_bias, self.forced = use_bias, forced
+        self.objects = tuple(given)
+        for name, thing in given.items():
+            setattr(self, name, thing)
         self.state_size, self.output_size = output_units, output_units
 
     def build(self, input_shape: Any) -> None:
         """Add K, U, b, V and b_y."""
         hidden, output = self.units, self.output_units
-        features = input_shape[-1] - (output if self.forced else 0)
-        self.kernel = self.add_weight(shape=(features, hidden), name="kernel")
-        self.recurrent_kernel = self.add_weight(shape=(output, hidden), name="recurrent_kernel")
-        self.bias = self.add_weight(shape=(hidden,), name="bias") if self.use_bias else 0
-        self.output_kernel = self.add_weight(shape=(hidden, output), name="output_kernel")
-        self.output_bias = self.add_weight(shape=(output,), name="output_bias") if self.use_bias else 0
+        self.kernel = self._weight("kernel", (input_shape[-1], hidden), "kernel")
+        self.recurrent_kernel = self._weight("recurrent_kernel", (output, hidden), "recurrent")
+        self.bias = self._weight("bias", (hidden,), "bias") if self.use_bias else 0
+        self.output_kernel = self._weight("output_kernel", (hidden, output), "output")
+        self.output_bias = self._weight("output_bias", (output,), "bias") if self.use_bias else 0
+
+    def _weight(self, name: str, shape: tuple[int, ...], which: str) -> Any:
+        kinds = {kind: getattr(self, f"{which}_{kind}") for kind in ("initializer", "regularizer", "constraint")}
+        return self.add_weight(shape=shape, name=name, **kinds)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """Return ``(y, [c'])``."""
         (c,) = states
-        x, target = inputs, None
-        if self.forced:
-            x, target = inputs[:, : -self.output_units], inputs[:, -self.output_units :]
+        features = self.kernel.shape[0]
+        x, target = inputs[:, :features], inputs[:, features:]
         h = self.activation(x @ self.kernel + c @ self.recurrent_kernel + self.bias)
         y = self.output_activation(h @ self.output_kernel + self.output_bias)
-        return y, [self.decay * c + (y if target is None else target)]
+        return y, [self.decay * c + (target if inputs.shape[-1] > features else y)]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        names = ("units", "output_units", "decay", "use_bias")
+        config = {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        for name in ("activation", "output_activation"):
+            config[name] = keras.activations.serialize(getattr(self, name))
+        for name in self.objects:
+            module = getattr(keras, f"{name.rsplit('_', 1)[1]}s")
+            config[name] = module.serialize(getattr(self, name))
+        return config
 
 
-def to_keras(layer: JordanRNN, forced: bool = False) -> Any:
-    """Return a Keras layer that computes what `layer` does, with copies of its weights.
+@keras.saving.register_keras_serializable("rnn_core")  # type: ignore[untyped-decorator,unused-ignore]
+class JordanRNN(keras.layers.RNN):  # type: ignore[misc,name-defined]
+    """The cell over time; called on ``[x, y_true]`` it feeds the true outputs back in training.
 
     Parameters
     ----------
-    layer : JordanRNN
-        Built.
-    forced : bool
-        Teacher forcing: the Keras layer takes x and the true outputs joined along the features.
+    cell : JordanCell
+    **kwargs
+        As for ``keras.layers.RNN``.
     """
-    if not layer.built:
-        raise ValueError(f"JordanRNN {layer.name!r} has no weights yet: it is not built.")
-    cell = layer.cell
-    theirs = KerasJordanCell(
-        cell.units,
-        cell.output_units,
-        activations.serialize(cell.activation),
-        activations.serialize(cell.output_activation),
-        cell.decay,
-        cell.use_bias,
-        forced,
-        dtype=layer.dtype,
-    )
-    flags = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
-    made = keras.layers.RNN(theirs, **{name: getattr(layer, name) for name in flags}, dtype=layer.dtype)
-    features = cell.kernel.shape[0]
-    made.build((None, None, features + (cell.output_units if forced else 0)))
-    made.set_weights(layer.get_weights())
-    return made
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        """Build the cell for x alone."""
+        super().build(_first(sequences_shape), initial_state_shape)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        """Return the shapes of the output and, with return_state, of the context."""
+        return super().compute_output_shape(_first(sequences_shape), initial_state_shape)
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        """Run the cell over x, with the true outputs behind it where they are given and `training`."""
+        if isinstance(sequences, (list, tuple)):
+            x, y_true = sequences
+            sequences = keras.ops.concatenate([x, y_true], axis=-1) if training else x
+            mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+
+
+def _first(shape: Any) -> Any:
+    """Return the shape of x, also where that of the true outputs comes along."""
+    return shape[0] if isinstance(shape[0], (list, tuple)) else shape

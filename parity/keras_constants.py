@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core import losses
+from parity.parts import all_parts
 from rnn_core.activations import Gelu, LeakyRelu
 from rnn_core.activations.gated import _erfc
 from rnn_core.losses import LogCosh
-from rnn_core.models import Sequential
+from rnn_core.losses.several import LossOfOutputs
+from rnn_core.models import Model
 
 Array = NDArray[Any]
 
@@ -46,22 +47,28 @@ CUBIC = rounded(0.044715)
 LOG_2 = rounded(math.log(2))
 
 
-def take_keras_constants(model: Sequential) -> list[str]:
+def take_keras_constants(model: Model) -> list[str]:
     """Give a model the constants that Keras on TensorFlow has, in place; return of what they are."""
     found = []
-    for layer in model.layers:
-        activation = getattr(layer, "activation", None)
-        if type(activation) is Gelu:
-            layer.activation = _KerasGelu(activation.approximate)
-        elif type(activation) is LeakyRelu:
-            layer.activation = LeakyRelu(rounded(activation.negative_slope))
-        else:
-            continue
-        found.append(activation.name)
-    loss = losses.get(model.loss) if isinstance(model.loss, str) else model.loss
-    if type(loss) is LogCosh:
-        model.loss = _KerasLogCosh(**loss.get_config())
+    for part in all_parts(model.layers):
+        for name in ("activation", "output_activation"):
+            activation = getattr(part, name, None)
+            if type(activation) is Gelu:
+                setattr(part, name, _KerasGelu(activation.approximate))
+            elif type(activation) is LeakyRelu:
+                setattr(part, name, LeakyRelu(rounded(activation.negative_slope)))
+            else:
+                continue
+            found.append(activation.name)
+    given = model.loss
+    several = given.losses if isinstance(given, LossOfOutputs) else [given]
+    rounded_ones = [_KerasLogCosh(**loss.get_config()) if type(loss) is LogCosh else loss for loss in several]
+    if any(type(loss) is _KerasLogCosh for loss in rounded_ones):
         found.append("LogCosh")
+        if isinstance(given, LossOfOutputs):
+            given.losses = rounded_ones
+        else:
+            (model.loss,) = rounded_ones
     return sorted(set(found))
 
 

@@ -1,12 +1,11 @@
 """A model of rnn_core asked the same questions as :class:`KerasSide`, with the same answers.
 
 The loss and the step are those of ``rnn_core.training.Step``, which ``fit`` runs; only a mask and initial states are
-handed in from here, and the gradient of the input is asked for, which training does not need.
+handed in from here, and the gradients of the inputs are asked for, which training does not need.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,59 +14,54 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.compiled import _our_floatx
-from parity.keras_side import DropoutMasks, Forward, Gradients, Options, dropout_masks
-from parity.keras_side import Step as StepResult
+from parity.keras_calls import call_labels
+from parity.parts import all_parts, states_of, walk_records
+from parity.questions import DropoutMasks, Forward, Gradients, Options, dropout_masks
+from parity.questions import Step as StepResult
 from rnn_core import training
-from rnn_core.models import Sequential
+from rnn_core.inspection.run import cast
+from rnn_core.models import Model, Sequential
 from rnn_core.passes import Pass
+from rnn_core.several import as_list, each, shape_of, unpacked
+
+__all__ = ["OurSide", "cast"]
 
 Array = NDArray[Any]
 
 
-def cast(model: Sequential, dtype: str) -> Sequential:
-    """Return a copy of a built model that computes in `dtype`: weights, states, optimizer and its state.
-
-    Examples
-    --------
-    >>> from rnn_core.layers import Dense, Input
-    >>> cast(Sequential([Input((3,)), Dense(2)]), "float64").get_weights()[0].dtype
-    dtype('float64')
-    """
-    with _our_floatx("float64"):  # so that the learning rate is taken over as it is
-        twin = copy.deepcopy(model)
-        optimizer, twin.optimizer = twin.optimizer, None
-        for layer in twin.layers:
-            layer.dtype = dtype
-            layer.bind(layer.vector.astype(dtype))
-            state: Array | None = getattr(layer, "state", None)
-            if state is not None:
-                layer.state = state.astype(dtype)
-        if twin._input is not None:
-            twin._input.dtype = dtype
-        twin.dtype = dtype
-        twin._make_vector()
-        twin._forget_records()
-        if optimizer is not None:
-            twin.optimizer = type(optimizer).from_config(optimizer.get_config())
-            twin.prepare_training()
-            if optimizer.built:
-                twin.optimizer.set_state(optimizer.get_state())
-    return twin
-
-
 class OurSide:
-    """A built ``rnn_core.Sequential`` that is asked with NumPy arrays; but for :meth:`step` nothing changes it.
+    """A built model of rnn_core that is asked with NumPy arrays; but for :meth:`step` nothing changes it.
 
     Parameters
     ----------
-    model : rnn_core.Sequential
+    model : rnn_core.Sequential or rnn_core.Model
         Compiled, where a loss or a step is asked for.
+
+    Attributes
+    ----------
+    dropout_masks : dict
+        Those of the last gradients.
+    masked : dict of str to (Layer, Record)
+        The recurrent layers that had a mask in the last forward pass, by the names of their calls.
     """
 
-    def __init__(self, model: Sequential) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
         self.dtype = model.dtype
+        if model.compiled:
+            model.prepare_training()
+
+    @property
+    def input_names(self) -> list[str]:
+        """What the gradients of the inputs are filed under: the input layers, or the first layer of a chain."""
+        if isinstance(self.model, Sequential):
+            return [self.model.layers[0].name]
+        return [layer.name for layer in self.model.graph.input_layers]
+
+    @property
+    def trained(self) -> set[str]:
+        """The names of the layers that training changes."""
+        return {layer.name for layer in self.model.layers if layer.trainable and layer.specs}
 
     def weights(self) -> dict[str, Array]:
         """Return copies of all weights."""
@@ -75,25 +69,30 @@ class OurSide:
 
     def slots(self) -> dict[str, dict[str, Array]]:
         """Return copies of the optimizer's slots, for the weights that it trains."""
-        trained = {layer.name for layer in self.model.layers if layer.trainable}
+        trained = self.trained
         return {
-            slot: {name: value for name, value in self._named(vector).items() if name.rsplit("/", 1)[0] in trained}
+            slot: {name: value for name, value in self._named(vector).items() if name.split("/", 1)[0] in trained}
             for slot, vector in self.model.optimizer.slots.items()
         }
 
     def forward(self, x: Any, **options: Unpack[Options]) -> Forward:
-        """Return the output of every layer for one batch."""
-        one = self.model.new_pass(np.shape(x))
-        current = self._enter(one, x, options)
-        mask, outputs, masks = self._mask(options), {}, {}
+        """Return the output of every call for one batch."""
+        one = self.model.new_pass(each(np.shape, x) if isinstance(x, (list, tuple)) else np.shape(x))
+        x = self._enter(one, x, options)
+        outputs, masks = {}, {}
         with self._unchanged():
-            for layer, record in ((step.layer, record) for step, record in zip(one.steps, one.records, strict=True)):
-                record.mask = mask
-                current = layer.forward(record, current, bool(options.get("training")))
-                mask = record.output_mask
-                outputs[layer.name], masks[layer.name] = np.array(current, order="C"), mask
+            output = one._forward_graph(x, bool(options.get("training")), self._mask(options))
+            for label, step in zip(call_labels(one.graph), one.steps, strict=True):
+                outputs[label] = unpacked([np.array(one._values[place], order="C") for place in step.targets])
+                masks[label] = one._masks[step.targets[0]]
             states = self._states()
-        return Forward(outputs, masks, states, outputs[self.model.layers[-1].name])
+        self.masked = {
+            name: (part, inner)
+            for label, step, record in zip(call_labels(one.graph), one.steps, one.records, strict=True)
+            for name, part, inner in walk_records(step.layer, record, label)
+            if getattr(inner, "step_mask", None) is not None
+        }
+        return Forward(outputs, masks, states, each(partial(np.array, order="C"), output))
 
     def loss(self, x: Any, y: Any, **options: Unpack[Options]) -> float:
         """Return the loss of one batch, weighted and masked, with all penalties."""
@@ -109,9 +108,13 @@ class OurSide:
         for regularizer, w, d_w in step.regularized:
             regularizer.add_gradient(w, d_w)
         self.dropout_masks: DropoutMasks = dropout_masks(step.passes)
-        records = zip(self.model.layers, step.passes.records, strict=True)
-        d_states = {layer.name: record.d_hidden.copy() for layer, record in records if layer.name in self._given}
-        return Gradients(loss, self._named(self.model.d_vector), np.array(d_input, order="C"), d_states)
+        d_inputs = [
+            np.zeros_like(part) if d is None else np.array(d, order="C")
+            for part, d in zip(as_list(x), as_list(d_input), strict=True)
+        ]
+        records = dict(zip(call_labels(step.passes.graph), step.passes.records, strict=True))
+        d_states = {name: _d_state(records[name]) for name in self._given}
+        return Gradients(loss, self._named(self.model.d_vector), unpacked(d_inputs), d_states)
 
     def step(self, x: Any, y: Any, **options: Unpack[Options]) -> StepResult:
         """Take one training step, with ``training=True`` unless told otherwise."""
@@ -127,32 +130,38 @@ class OurSide:
 
     # Within.
 
-    def _step(self, x: Any, y: Any, options: Options) -> tuple[training.Step, tuple[Array, Array, Array | None]]:
+    def _step(self, x: Any, y: Any, options: Options) -> tuple[training.Step, tuple[Any, Any, Any]]:
         """Return the engine's own step for this batch, and the batch as the engine takes it."""
         model = self.model
         data = model._checked_data(x, y, options.get("sample_weight"))
         model.prepare_training()
-        step = training.Step(model, data[0].shape, data[1].shape, training=True)
+        step = training.Step(model, shape_of(data[0]), shape_of(data[1]), training=True)
         step.training = bool(options.get("training"))
-        if step.passes.records:
-            step.passes.records[0].needs_d_input = True
+        for record in step.passes.records:
+            record.needs_d_input = True
         self._enter(step.passes, data[0], options)
         mask = self._mask(options)
         if mask is not None:
             step.passes.forward = partial(step.passes.forward, mask=mask)  # type: ignore[method-assign]
         return step, data
 
-    def _enter(self, one: Pass, x: Any, options: Options) -> Array:
+    def _enter(self, one: Pass, x: Any, options: Options) -> Any:
         """Hand the initial states to the records; return the inputs."""
         self._given = dict(options.get("initial_states") or {})
-        for layer, record in ((step.layer, record) for step, record in zip(one.steps, one.records, strict=True)):
-            if layer.name in self._given:
-                record.initial_state = np.asarray(self._given[layer.name], self.dtype)
-        return np.ascontiguousarray(x, self.dtype)
+        for label, record in zip(call_labels(one.graph), one.records, strict=True):
+            if label in self._given:
+                state = np.asarray(self._given[label], self.dtype)
+                if hasattr(record, "given_states"):
+                    record.given_states = [state]
+                else:
+                    record.initial_state = state
+        return each(lambda part: np.ascontiguousarray(part, self.dtype), x)
 
-    def _mask(self, options: Options) -> Array | None:
+    def _mask(self, options: Options) -> Any:
         mask = options.get("mask")
-        return None if mask is None else np.asarray(mask, bool)
+        if mask is None or len(self.model.graph.inputs) == 1:
+            return None if mask is None else np.asarray(mask, bool)
+        return [None if one is None else np.asarray(one, bool) for one in mask]
 
     def _named(self, vector: Array) -> dict[str, Array]:
         """Cut a vector laid out like the weights into copies, by "layer/weight"."""
@@ -160,21 +169,24 @@ class OurSide:
         return {f"{layer.name}/{name}": v.copy() for layer, part in parts for name, v in layer.views(part).items()}
 
     def _states(self) -> dict[str, Array]:
-        found = {layer.name: getattr(layer, "state", None) for layer in self.model.layers}
-        return {name: state.copy() for name, state in found.items() if state is not None}
+        return {label: state.copy() for layer in self.model.layers for label, state in states_of(layer).items()}
 
     @contextmanager
     def _unchanged(self) -> Iterator[None]:
         """Give stateful layers their states back, and random streams their place."""
-        before = self._states()
-        streams = [getattr(layer, "dropout_stream", None) for layer in self.model.layers]
-        places = [None if stream is None else stream.bit_generator.state for stream in streams]
+        states = [state for layer in self.model.layers for state in states_of(layer).values()]
+        found = [getattr(part, "dropout_stream", None) for part in all_parts(self.model.layers)]
+        streams = [stream for stream in found if stream is not None]
+        before, places = [state.copy() for state in states], [stream.bit_generator.state for stream in streams]
         try:
             yield
         finally:
-            for layer in self.model.layers:
-                if layer.name in before:
-                    layer.state[...] = before[layer.name]  # type: ignore[attr-defined]
+            for state, kept in zip(states, before, strict=True):
+                state[...] = kept
             for stream, place in zip(streams, places, strict=True):
-                if stream is not None:
-                    stream.bit_generator.state = place
+                stream.bit_generator.state = place
+
+
+def _d_state(record: Any) -> Array:
+    """Return the gradient of the initial state that a record was handed."""
+    return np.array(record.d_states[0] if hasattr(record, "given_states") else record.d_hidden)

@@ -29,10 +29,13 @@ from numpy.typing import NDArray
 
 from parity.keras_side import Forward, Gradients, Options, Step
 from parity.our_side import OurSide, cast
+from parity.parts import all_parts
 from rnn_core import config, denormals
 from rnn_core.activations import base, fast
 from rnn_core.losses import Loss
-from rnn_core.models import Sequential
+from rnn_core.losses.several import LossOfOutputs
+from rnn_core.models import Model
+from rnn_core.several import as_list
 
 Array = NDArray[Any]
 
@@ -51,6 +54,7 @@ class ReferenceSide(OurSide):
     Examples
     --------
     >>> from rnn_core.layers import Dense, Input
+    >>> from rnn_core.models import Sequential
     >>> side = ReferenceSide(Sequential([Input((3,)), Dense(2, "tanh")]))
     >>> exact = side.forward(np.ones((1, 3))).output
     >>> exact.dtype == np.longdouble
@@ -61,11 +65,12 @@ class ReferenceSide(OurSide):
     True
     """
 
-    def __init__(self, model: Sequential) -> None:
+    def __init__(self, model: Model) -> None:
         with _extended():
             super().__init__(cast(model, LONG.name))
-        if getattr(self.model.loss, "dtype", None) is not None:
-            self.model.loss.dtype = LONG.name
+        for loss in getattr(self.model.loss, "losses", [self.model.loss]):
+            if getattr(loss, "dtype", None) is not None:
+                loss.dtype = LONG.name
 
     def forward(self, x: Any, **options: Unpack[Options]) -> Forward:
         """As :meth:`OurSide.forward`."""
@@ -85,21 +90,25 @@ class ReferenceSide(OurSide):
     @contextmanager
     def noise(self, random: np.random.Generator) -> Iterator[None]:
         """Put one eps of noise within on weights, on what activations put out, and on what the loss hands back."""
-        layers: list[Any] = [layer for layer in self.model.layers if getattr(layer, "activation", None) is not None]
-        before, vector = [layer.activation for layer in layers], self.model.vector.copy()
-        loss = self.model.loss
-        if isinstance(loss, Loss):
+        found = [
+            (part, name, getattr(part, name, None))
+            for part in all_parts(self.model.layers)
+            for name in ("activation", "output_activation")
+        ]
+        activations = [entry for entry in found if entry[2] is not None]
+        vector, loss = self.model.vector.copy(), self.model.loss
+        if isinstance(loss, (Loss, LossOfOutputs)):
             self.model.loss = _noisy_loss(loss, random)
         self.model.vector *= noisy_ones(vector.shape, random)
-        for layer in layers:
-            layer.activation = _noisy(layer.activation, random)
+        for part, name, activation in activations:
+            setattr(part, name, _noisy(activation, random))
         try:
             yield
         finally:
             self.model.vector[...] = vector
             self.model.loss = loss
-            for layer, activation in zip(layers, before, strict=True):
-                layer.activation = activation
+            for part, name, activation in activations:
+                setattr(part, name, activation)
 
 
 def noisy_ones(shape: tuple[int, ...], random: np.random.Generator) -> Array:
@@ -107,13 +116,14 @@ def noisy_ones(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return 1 + EPS * random.uniform(-1, 1, shape).astype(LONG)
 
 
-def _noisy_loss(loss: Loss, random: np.random.Generator) -> Any:
+def _noisy_loss(loss: Loss | LossOfOutputs, random: np.random.Generator) -> Any:
     """Return a loss whose gradient has noise, a number of its own for each output."""
     noisy: Any = copy.copy(loss)
 
-    def value_and_gradient(y_true: Array, y_pred: Array, d_pred: Array, *others: Any) -> float:
+    def value_and_gradient(y_true: Any, y_pred: Any, d_pred: Any, *others: Any) -> float:
         value = loss.value_and_gradient(y_true, y_pred, d_pred, *others)
-        d_pred *= noisy_ones(d_pred.shape, random)
+        for d in as_list(d_pred):
+            d *= noisy_ones(d.shape, random)
         return value
 
     noisy.value_and_gradient = value_and_gradient

@@ -90,7 +90,7 @@ def test_the_other_layers_come_back_the_same(dtype):
         layers.Dropout(0.3, (None, 1, 2), seed=4, dtype=dtype),
         layers.Activation(activations.Elu(0.3), dtype=dtype, name="mine"),
         layers.Masking(0.1, dtype=dtype),
-        layers.Input(batch_shape=(3, None, 2), dtype=dtype, name="window"),
+        layers.InputLayer(batch_shape=(3, None, 2), dtype=dtype, name="window"),
         layers.SimpleRNNCell(3, dropout=0.1, seed=2, dtype=dtype),
     ):
         back = layer_from_keras(layer_to_keras(layer))

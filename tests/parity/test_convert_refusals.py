@@ -7,7 +7,7 @@ import pytest
 
 from parity import ConversionError, from_keras, to_keras
 from rnn_core import activations, layers, losses, metrics, optimizers
-from rnn_core.models import Sequential
+from rnn_core.models import Model, Sequential
 
 from .samples import keras
 
@@ -33,8 +33,13 @@ class MyDense(layers.Dense):
     [
         (lambda: Sequential([layers.Dense(1, activation=MyActivation())]), "Dense 'dense.*activation.*MyActivation"),
         (lambda: Sequential([MyDense(1, name="x")]), "MyDense 'x': Keras has no such layer"),
+        (lambda: Sequential([layers.RNN(Leaky(name="x"))]), "Leaky 'x': Keras has no such cell"),
+        (lambda: Sequential([layers.RNN([layers.SimpleRNNCell(2), Leaky()])]), "Leaky 'leaky.*no such cell"),
+        (lambda: Sequential([layers.TimeDistributed(MyDense(1, name="x"))]), "MyDense 'x': Keras has no such layer"),
+        (lambda: Sequential([layers.Bidirectional(layers.RNN(Leaky()))]), "Leaky 'leaky.*no such cell"),
+        (lambda: MyModel((x := layers.Input((2,))), layers.Dense(1)(x)), "got tests.MyModel 'my_model|got .*MyModel"),
         (lambda: Sequential([layers.Dense(1, name="a/b")]), "Dense 'a/b': .*cannot contain"),
-        (lambda: layers.Dense(1, name="x"), "converts rnn_core.Sequential models, got rnn_core.Dense 'x'"),
+        (lambda: layers.Dense(1, name="x"), "converts rnn_core.Sequential and rnn_core.Model, got rnn_core.Dense 'x'"),
         (
             lambda: Sequential([layers.Dense(1, name="x", kernel_constraint=lambda w: w)]),
             "Dense 'x': kernel_constraint: Keras has no constraint builtins.function",
@@ -79,14 +84,22 @@ def test_averaged_weights_that_were_frozen_after_training_are_refused():
         to_keras(model)
 
 
-def functional():
-    x = keras.Input((3,))
-    return keras.Model(x, keras.layers.Dense(1)(x), name="graph")
+class Leaky(layers.Cell):
+    state_size = 2
 
 
-def two_inputs():
-    a, b = keras.Input((3,)), keras.Input((3,))
-    return keras.Model([a, b], keras.layers.Add()([a, b]), name="pair")
+class MyModel(Model):
+    pass
+
+
+def on_symbols(call, dtype="float32"):
+    x = keras.Input((4, 2), name="x", dtype=dtype)
+    return keras.Model(x, call(x), name="graph")
+
+
+def masked_by_hand():
+    x, real = keras.Input((4, 2)), keras.Input((4,), dtype="bool", name="real")
+    return keras.Model([x, real], keras.layers.SimpleRNN(2, name="rnn")(x, mask=real))
 
 
 def chain(*entries, **compiled):
@@ -115,19 +128,27 @@ def dense1():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (functional, "got keras.Functional 'graph'; graphs of layers"),
-        (type("Mine", (keras.Sequential,), {}), "from_keras converts keras.Sequential models, got .*Mine"),
+        (type("Mine", (keras.Sequential,), {}), "converts keras.Sequential and functional keras.Model, got .*Mine"),
+        (type("Mine", (keras.Model,), {}), "converts keras.Sequential and functional keras.Model, got .*Mine"),
+        (lambda: on_symbols(keras.layers.LSTM(3, name="x1")), "LSTM 'x1': rnn_core has no layer keras.LSTM 'x1'"),
+        (lambda: on_symbols(lambda x: keras.layers.Dense(1, name="d")(x + 1)), "'d' reads from the operation Add"),
+        (lambda: on_symbols(keras.layers.Dense(1, dtype="float64")), "Input 'x' has dtype 'float32', to which Keras"),
+        (masked_by_hand, "Input 'real' has dtype 'bool'"),
         (lambda: chain(keras.layers.LSTM(3, name="x")), "LSTM 'x': rnn_core has no layer keras.LSTM 'x'"),
         (lambda: chain(keras.layers.GRU(3, name="x")), "GRU 'x': rnn_core has no layer keras.GRU 'x'"),
         (lambda: chain(keras.layers.Conv1D(3, 2, name="x")), "Conv1D 'x': rnn_core has no layer keras.Conv1D"),
-        (lambda: chain(keras.layers.Flatten(name="x")), "Flatten 'x': rnn_core has no layer"),
+        (lambda: chain(keras.layers.Permute((2, 1), name="x")), "Permute 'x': rnn_core has no layer"),
         (lambda: chain(keras.layers.BatchNormalization(name="x")), "BatchNormalization 'x': rnn_core has no layer"),
-        (lambda: chain(keras.layers.Bidirectional(keras.layers.SimpleRNN(2), name="x")), "Bidirectional 'x': rnn_core"),
+        (lambda: chain(keras.layers.Bidirectional(keras.layers.GRU(2, name="x"))), "GRU 'forward_x': rnn_core"),
+        (lambda: chain(keras.layers.TimeDistributed(keras.layers.Softmax(name="x"))), "Softmax 'x': rnn_core has no"),
         (lambda: chain(keras.layers.Lambda(lambda x: x, name="x")), "Lambda 'x': rnn_core has no layer keras.Lambda"),
-        (two_inputs, "got keras.Functional 'pair'; graphs of layers"),
         (lambda: chain(keras.Sequential([dense1()], name="x")), "Sequential 'x': rnn_core has no layer"),
         (lambda: chain(type("Mine", (keras.layers.Dense,), {})(1)), "Mine 'mine.*rnn_core has no layer"),
-        (lambda: chain(keras.layers.RNN(keras.layers.SimpleRNNCell(2))), "RNN 'rnn.*rnn_core has no layer"),
+        (lambda: chain(keras.layers.RNN(keras.layers.GRUCell(2, name="x"))), "GRUCell 'x': rnn_core has no cell"),
+        (
+            lambda: chain(keras.layers.RNN([keras.layers.SimpleRNNCell(2), keras.layers.LSTMCell(2, name="x")])),
+            "LSTMCell 'x': rnn_core has no cell keras.LSTMCell",
+        ),
         (lambda: chain(keras.layers.Dense(1, dtype="mixed_float16")), "dtype policy is 'mixed_float16'"),
         (lambda: chain(keras.layers.Dense(1, dtype="bfloat16")), "dtype policy is 'bfloat16'"),
         (lambda: chain(keras.layers.Dense(1, lora_rank=2)), "Dense 'dense.*lora_rank"),
@@ -156,7 +177,7 @@ def dense1():
             lambda: keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(1, dtype="float64")]),
             "Input 'x' has dtype 'float32', to which Keras rounds",
         ),
-        (lambda: keras.Sequential([keras.Input((3,), dtype="int32", name="x")]), "Input 'x' has dtype 'int32'"),
+        (lambda: keras.Sequential([keras.Input((3,), dtype="bool", name="x")]), "Input 'x' has dtype 'bool'"),
         (
             lambda: keras.Sequential([keras.Input((3,), name="x", optional=True)]),
             "Input 'x' is sparse, ragged or optional",

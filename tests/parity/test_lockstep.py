@@ -243,18 +243,40 @@ def test_a_shift_and_a_spread_are_told_apart():
 
 
 def test_the_distribution_of_one_engine_against_itself(monkeypatch):
-    def other_seeds(seed, *others):
-        return distribution_module._fit_ours(seed + 100, *others)
+    def other_seeds(what):
+        return lambda seed, *others: getattr(distribution_module, what)(seed + 1000, *others)
 
-    monkeypatch.setattr(distribution_module, "_fit_keras", other_seeds)
+    monkeypatch.setattr(distribution_module, "INITIAL_DRAWS", 100)
+    monkeypatch.setattr(distribution_module, "_make_keras", other_seeds("_make_ours"))
+    monkeypatch.setattr(distribution_module, "_fit_keras", other_seeds("_fit_ours"))
     done = []
     found = distribution(7, epochs=1, progress=lambda *seen: done.append(seen))
     assert found.holds, str(found)
-    assert done == [(i, 14) for i in range(1, 15)]
-    assert len({*found.figures["train loss"]["ours"], *found.figures["train loss"]["keras"]}) == 14
+    assert done == [(i, 214) for i in range(1, 215)]
+    for name, count in (("train loss", 14), ("initial kernels", 200)):
+        assert len({*found.figures[name]["ours"], *found.figures[name]["keras"]}) == count
     json.dumps(found.as_dict(), allow_nan=False)
     with pytest.raises(ValueError, match="at least 7"):
         distribution(6)
+
+
+def test_a_large_sample_is_shuffled_in_parts_that_do_not_matter(monkeypatch):
+    a, b = np.random.default_rng(3).normal(size=(2, 50))
+    whole = two_sample_tests(a, b, 0.01, shuffles=2500)
+    for at_once in (1, 999, 2500):
+        monkeypatch.setattr(distribution_module, "AT_ONCE", at_once)
+        assert two_sample_tests(a, b, 0.01, shuffles=2500) == whole
+
+
+def test_kernels_larger_by_a_hundredth_are_noticed_in_the_initial_weights():
+    weights = [distribution_module._make_ours(seed, "float32", 4, 1).get_weights() for seed in range(2000)]
+    values = np.array([distribution_module._initial_measures(w)[0] for w in weights])
+    level = Distribution("", {name: {"ours": values[:9], "keras": values[9:18]} for name in "abcde"}).level
+    same = two_sample_tests(values[:1000], values[1000:], level, shuffles=5000)
+    larger = two_sample_tests(values[:1000] * 1.01, values[1000:], level, shuffles=5000)
+    assert larger["mean"].p < level < same["mean"].p
+    exact = np.sqrt((32 * 6 / 33 + 256 * 6 / 40 + 8 * 6 / 9) / 3 / 296)  # of U[-a, a), a² = 6 / (fan_in + fan_out)
+    assert np.sqrt(np.mean(values**2)) == pytest.approx(exact, rel=0.003)
 
 
 def test_an_outlier_is_no_spread():

@@ -79,7 +79,7 @@ def test_noise_that_overflows_leaves_16_eps(noise):
     [
         (1, 0, 0, ONE_EPS, "1 eps"),
         (4, 2, 0, 4, "twice Keras'"),
-        (4, 0, 2, 4, "2 x what 1 eps of noise costs"),
+        (1, 0, 100, ONE_EPS, "1 eps"),  # what rounding costs is seen in Keras' own error, and nowhere else
     ],
 )
 def test_ours_at_most_twice_keras_error(ours, keras, noise, limit, rule):

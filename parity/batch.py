@@ -1,0 +1,89 @@
+"""One batch as all sides of a check take it: float32 numbers; several inputs and outputs are lists in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_core.layers import RNN, SimpleRNN
+from rnn_core.losses.several import for_outputs
+from rnn_core.models import Model
+from rnn_core.predictor import for_names
+from rnn_core.several import each, rows, unpacked
+
+Array = NDArray[Any]
+
+
+def batch_of(model: Model, x: Any, y: Any, sample_weight: Any, mask: Any, initial_state: Any) -> dict[str, Any]:
+    """Return one batch as all sides take it: float32 numbers, lists in the order of the model's inputs and outputs."""
+    x, outputs = model.checked_input(x), model.output_names if len(model.graph.outputs) > 1 else []
+    judged = y is not None and model.compiled and model.loss is not None
+    if judged and outputs:
+        y = for_names(y, "y", outputs)
+        if sample_weight is not None:
+            sample_weight = for_outputs(sample_weight, "sample_weight", outputs, all_alike=True)
+    return {
+        "x": each(_single, x),
+        "y": each(_single, y if outputs else np.asarray(y)) if judged else None,
+        "sample_weight": each(
+            _single, sample_weight if outputs or sample_weight is None else np.asarray(sample_weight)
+        ),
+        "mask": mask,
+        "initial_states": _initial_states(model, initial_state, rows(x)),
+    }
+
+
+def _single(values: Any) -> Any:
+    """Return floats rounded to float32, and whole numbers as they are."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _initial_states(model: Model, initial_state: Any, batch: int) -> dict[str, Array]:
+    if initial_state is None:
+        return {}
+    if not isinstance(initial_state, Mapping):
+        name = next((layer.name for layer in model.layers if isinstance(layer, SimpleRNN)), None)
+        if name is None:
+            raise ValueError(f"check: initial_state was given, and model {model.name!r} has no SimpleRNN.")
+        initial_state = {name: initial_state}
+    wired = {step.layer.name for step in model.graph.steps if step.call[1]}
+    states = {}
+    for name, state in initial_state.items():
+        layer = model.get_layer(name)
+        if name in wired:
+            raise ValueError(f"check: initial_state of {name!r} is part of the graph: give the inputs it comes from.")
+        if isinstance(layer, SimpleRNN):
+            states[name] = _single(layer.checked_state("initial_state", state, batch))
+        elif isinstance(layer, RNN) and len(layer.state_size) == 1:
+            (states[name],) = map(_single, layer.cell.checked_states("check: initial_state", state, batch))
+        else:
+            raise ValueError(
+                f"check: initial_state is for a SimpleRNN or an RNN with one state, {name!r} is a "
+                f"{type(layer).__name__}."
+            )
+    return states
+
+
+def sample_weights(batch: dict[str, Any], output_shape: Any) -> Any:
+    """Return the weights of samples, for several outputs a list of them.
+
+    Where none were given they are ones, one a sample, whatever the rank of its losses.
+    """
+    if batch["y"] is None:
+        return None
+    shapes = output_shape if isinstance(output_shape, list) else [output_shape]
+    given = batch["sample_weight"]
+    entries = given if isinstance(given, list) else [given] * len(shapes)
+    samples = rows(batch["x"])
+    return unpacked(
+        [
+            np.ones((samples,) + (1,) * (len(shape) - 2), np.float32) if entry is None else np.asarray(entry)
+            for shape, entry in zip(shapes, entries, strict=True)
+        ]
+    )

@@ -1,0 +1,144 @@
+"""A Keras model's own graph, run call by call, so that each can be seen and told what to use.
+
+Keras runs a functional model, and a Sequential one too, as a list of nodes: a layer, or an operation of which masks are
+made, with what it is called on. A layer that is called several times has a node for each::
+
+    shared(a), shared(b)    ->   "shared", "shared #2"          in the order in which the calls were made
+
+A model that was called like a layer is run in the same way: its layers are what counts.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from parity.backend import require_keras
+from rnn_core.graph import Graph
+
+Runner = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Any]
+"""``run(layer, label, args, kwargs)`` returns what the call puts out."""
+Path = tuple[int, ...]
+
+
+def call_label(name: str, number: int) -> str:
+    """Return the name of a layer's call, of which `number` came before.
+
+    Examples
+    --------
+    >>> call_label("memory", 0), call_label("memory", 1)
+    ('memory', 'memory #2')
+    """
+    return name if number == 0 else f"{name} #{number + 1}"
+
+
+def call_labels(graph: Graph) -> list[str]:
+    """Return the names of the calls in a graph of rnn_core, one for each step.
+
+    Examples
+    --------
+    >>> from rnn_core.layers import Dense, Input
+    >>> from rnn_core.models import Model
+    >>> a, shared = Input((2,)), Dense(2, name="shared")
+    >>> call_labels(Model(a, shared(shared(a))).graph)
+    ['shared', 'shared #2']
+    """
+    counts: Counter[Any] = Counter()
+    labels = {}
+    for step in sorted(graph.steps, key=lambda step: step.number):
+        labels[step] = call_label(step.layer.name, counts[step.layer])
+        counts[step.layer] += 1
+    return [labels[step] for step in graph.steps]
+
+
+def all_layers(keras_model: Any) -> list[Any]:
+    """Return the layers of a Keras model, those of models in it in their place, each once."""
+    found: dict[int, Any] = {}
+    for layer in keras_model.layers:
+        for one in all_layers(layer) if hasattr(layer, "layers") else [layer]:
+            found.setdefault(id(one), one)
+    return list(found.values())
+
+
+def functional(keras_model: Any) -> Any:
+    """Return what holds the nodes of a built model."""
+    if not isinstance(keras_model, require_keras().Sequential):
+        return keras_model
+    if keras_model._functional is None:
+        raise ValueError(f"Keras made no graph of model {keras_model.name!r}, which it can't call on symbols.")
+    return keras_model._functional
+
+
+class Calls:
+    """The calls of a built Keras model.
+
+    Parameters
+    ----------
+    keras_model : keras.Sequential or functional keras.Model
+
+    Attributes
+    ----------
+    labels : list of str
+        Of all calls of layers; those of a layer follow one another.
+    """
+
+    def __init__(self, keras_model: Any) -> None:
+        self.model = keras_model
+        found = list(_paths(keras_model, (), ()))
+        counts: Counter[int] = Counter()
+        self._labels: dict[Path, str] = {}
+        for layer, _, nodes in sorted(found, key=lambda entry: entry[1]):
+            self._labels[nodes] = call_label(layer.name, counts[id(layer)])
+            counts[id(layer)] += 1
+        self.labels = list(self._labels.values())
+
+    def run(self, inputs: list[Any], call: Runner) -> list[Any]:
+        """Return the outputs for `inputs`; `call` makes each call of a layer."""
+        return self._run(self.model, inputs, call, ())
+
+    def _run(self, model: Any, inputs: list[Any], call: Runner, path: Path) -> list[Any]:
+        graph, tree = functional(model), require_keras().tree
+        tensors = {id(symbol): x for symbol, x in zip(graph._inputs, inputs, strict=True)}
+        for depth in sorted(graph._nodes_by_depth, reverse=True):
+            for node in graph._nodes_by_depth[depth]:
+                layer = node.operation
+                if not layer or node.is_input:
+                    continue
+                args, kwargs = node.arguments.fill_in(tensors)
+                if hasattr(layer, "layers"):
+                    outputs = self._run(layer, tree.flatten(args[0]), call, (*path, id(node)))
+                elif isinstance(layer, require_keras().layers.Layer):
+                    outputs = call(layer, self._labels[(*path, id(node))], args, dict(kwargs))
+                else:  # an operation, of which a mask is made
+                    outputs = layer(*args, **kwargs)
+                for symbol, y in zip(node.outputs, tree.flatten(outputs), strict=True):
+                    tensors[id(symbol)] = y
+        return [tensors[id(symbol)] for symbol in graph._outputs]
+
+
+def _paths(model: Any, order: Path, nodes: Path) -> Iterator[tuple[Any, Path, Path]]:
+    """Yield the layer of each call, a key that sorts its calls, and the nodes that lead to it."""
+    graph, layer_class = functional(model), require_keras().layers.Layer
+    here = {id(node) for part in graph._nodes_by_depth.values() for node in part}
+    for operation in graph._operations:
+        own = [node for node in operation._inbound_nodes if id(node) in here and not node.is_input]
+        for i, node in enumerate(own):
+            if hasattr(operation, "layers"):
+                yield from _paths(operation, (*order, i), (*nodes, id(node)))
+            elif isinstance(operation, layer_class):
+                yield operation, (*order, i), (*nodes, id(node))
+
+
+def mask_of(tensor: Any) -> Any:
+    """Return the mask that a tensor carries, None without one; of a list, that of the first."""
+    first = tensor[0] if isinstance(tensor, (list, tuple)) else tensor
+    return importlib.import_module("keras.src.backend").get_keras_mask(first)
+
+
+def with_mask(tensor: Any, mask: Any) -> Any:
+    """Let a tensor carry a mask; return it."""
+    if mask is not None:
+        importlib.import_module("keras.src.backend").set_keras_mask(tensor, mask)
+    return tensor
