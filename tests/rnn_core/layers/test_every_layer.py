@@ -13,6 +13,7 @@ import pytest
 import rnn_core
 from rnn_core import layers
 from rnn_core.layers import Activation, Dense, Dropout, Layer, Masking, SimpleRNN, SimpleRNNCell
+from rnn_core.layers.wrapper import Wrapper
 from rnn_core.several import as_list
 
 from .against_keras import keras
@@ -173,6 +174,8 @@ def test_keras_reads_our_configs_and_we_read_keras(name):
         {**given, **(elu if "activation" in given else {})} for given in (arguments_of(name), arguments_of(name, keras))
     )
     base = {key: value for key, value in BASE.items() if key != "activity_regularizer"}
+    if issubclass(kind, Wrapper):  # one made frozen freezes what is inside; Keras' goes on training it
+        base["trainable"] = True
     ours = kind(**arguments, **base)
     theirs = getattr(keras.layers, name)(**keras_arguments, **base)
     ours_again = kind.from_config(theirs.get_config())
