@@ -136,7 +136,7 @@ def test_fuzz(capsys):
 
 
 def test_fuzz_that_fails_prints_a_script_and_has_status_1(capsys, monkeypatch):
-    monkeypatch.setattr(fuzz_module, "fault_of", lambda case, dtypes, draws: "RuntimeError: bad luck")
+    monkeypatch.setattr(fuzz_module, "judged", lambda *_: ("RuntimeError: bad luck", False))
     assert main(["fuzz", "--cases", "1"]) == 1
     printed = capsys.readouterr().out
     assert "# RuntimeError: bad luck" in printed

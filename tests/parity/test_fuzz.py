@@ -122,6 +122,30 @@ def test_a_case_is_checked_in_its_own_dtype_too(monkeypatch):
         assert ("float32" in fault_of(case, draws=0)) is (case.dtype == "float32")
 
 
+def test_what_only_rounds_otherwise_in_float32_is_told_and_no_failure(monkeypatch):
+    """An error of about 4 eps is over twice Keras' own; one of 1,000 is over 16 eps too."""
+    case = Case(
+        seed=0, dtype="float32", batch=4, timesteps=3, features=2, layers=[("Dense", {"name": "layer_0", "units": 2})],
+        loss=("losses.MeanSquaredError", {}), targets="real", optimizer=("optimizers.SGD", {}), sample_weight="",
+        mask=False, keep_ends=False, states=[], steps=0,
+    )  # fmt: skip
+    right = Dense.forward
+    monkeypatch.setattr("parity.fuzz.draw", lambda *_: case)
+    for fault, held, rounded in ((0, True, []), (5e-7, True, [0]), (1e-4, False, [])):
+
+        def wrong(self, r, x, training=False, fault=fault):
+            y = right(self, r, x, training)
+            if y.dtype == np.float32:
+                np.multiply(y, np.float32(1 + fault), y)
+            return y
+
+        monkeypatch.setattr(Dense, "forward", wrong)
+        result = fuzz(1, shrinking=False)
+        assert result.holds is held
+        assert result.rounded == rounded
+        assert ("within 16 eps: seeds 0." in result.summary) is bool(rounded)
+
+
 def test_what_a_layer_holds_is_written_and_made_smaller_too():
     case = next(case for case in SOME if any(len(given.get("cell", [])) == 2 for _, given in case.layers))
     assert "cell=[layers.SimpleRNNCell(name='cell_0'" in case.script()
