@@ -32,7 +32,7 @@ from parity.keras_side import DropoutMasks, KerasSide, Options, dropout_masks
 from parity.objects import ConversionError
 from parity.our_side import OurSide, cast
 from parity.report import Line, Report
-from parity.rules import FLOAT32_IN_FLOAT64, MUTUAL, Key, rounded_constants
+from parity.rules import FLOAT32_IN_FLOAT64, MUTUAL, Key, rounded_constants, unit
 from rnn_core.models import Model, Sequential
 
 Array = NDArray[Any]
@@ -189,10 +189,10 @@ class _Search:
                 return key
             a, b = np.asarray(a, float), np.asarray(b, float)
             scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
-            unit = max(float(np.finfo(self.dtype).eps) * scale, float(np.finfo(self.dtype).tiny))
+            size = unit(self.dtype, scale)
             same = (a == b) | (np.isnan(a) & np.isnan(b))
             with np.errstate(all="ignore"):
-                if not (same | (np.abs(a - b) <= self._limit(key) * unit)).all():
+                if not (same | (np.abs(a - b) <= self._limit(key) * size)).all():
                     return key
         return None
 

@@ -23,6 +23,9 @@ float32   fault    caught      float64   fault    caught
           1e-6     96.3%                 1e-14    89.6%
 ========  =======  ======      ========  =======  ======
 
+Quantities that vanish, below 1e-28 in float32 and 1e-289 in float64, must do so on both sides, and that is all: the
+engine rounds them to a grid on their way, lest they become denormal numbers (rnn_core/denormals.py).
+
 What escapes longest are gradients and slots that cancel or come from saturated units: with limits of hundreds of eps.
 
 Limits are finite: where noise or Keras' float32 overflows, it is 16 eps. Values that are not finite agree only where
@@ -37,6 +40,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from parity.report import Line
+from rnn_core.denormals import resolution
 from rnn_core.models import Model
 
 Key = tuple[str, str, str]
@@ -104,6 +108,11 @@ def figures_of(values: dict[Place, Any], exact: Any = None, noisy: Sequence[Any]
     )
 
 
+def unit(dtype: str, scale: float) -> float:
+    """Return eps * max|reference|; but what vanishes is rounded to a grid here, lest it become denormal numbers."""
+    return max(float(np.finfo(dtype).eps) * scale, resolution(dtype))
+
+
 def _problem(values: dict[Place, Any]) -> str:
     """Return why values cannot be compared."""
     ours, theirs = values["ours", "float64"], values["keras", "float64"]
@@ -124,8 +133,7 @@ def _errors(values: Any, reference: Any, scale: float, dtype: str, where: Any = 
     with np.errstate(all="ignore"):
         error = np.where((a == b) | (np.isnan(a) & np.isnan(b)) | ~np.asarray(where), 0.0, np.abs(a - b)).astype(float)
         error[np.isnan(error)] = np.inf
-        # Below the smallest normal number the next one is no longer an eps away.
-        error /= max(float(np.finfo(dtype).eps) * scale, float(np.finfo(dtype).tiny))
+        error /= unit(dtype, scale)
         largest = float(error.max(initial=0.0))
         if not 0 < largest < np.inf:
             return largest, largest
@@ -143,6 +151,9 @@ def judge(key: Key, dtype: str, looks: list[Figures], mutual: bool) -> Line:
         return [limit if np.isfinite(limit) else SIXTEEN_EPS for limit in found]
 
     scale, problem, count = looks[0].scale, looks[0].problem, len(looks)
+    eps = float(np.finfo(dtype).eps)
+    if 0 < eps * scale < resolution(dtype) and not problem:
+        return _vanished(key, dtype, looks[0], 1 / eps)
     if dtype == "float64":
         limit, limit_rms = limits("noise", OF_NOISE, SIXTEEN_EPS)
         rule = "16 eps" if limit == SIXTEEN_EPS else "8 x what 1 eps of noise costs"
@@ -154,3 +165,11 @@ def judge(key: Key, dtype: str, looks: list[Figures], mutual: bool) -> Line:
     keras_limit = MUTUAL * max(1.0, ours[0]) if mutual else np.inf
     errors = (ours[0], ours[1], keras[0], keras[1], limit, limit_rms)
     return Line(dtype, *key, scale, *errors, rule, count, problem, keras_limit)
+
+
+def _vanished(key: Key, dtype: str, figures: Figures, limit: float) -> Line:
+    """Judge what is so small that its last digits lie below the grid: it must have vanished here, too."""
+    ours, ours_rms = figures.difference if dtype == "float64" else figures.ours
+    keras, keras_rms = (None, None) if dtype == "float64" else figures.keras
+    scale, problem = figures.scale, figures.problem
+    return Line(dtype, *key, scale, ours, ours_rms, keras, keras_rms, limit, limit, "vanished", 1, problem)

@@ -28,6 +28,11 @@ _ANCHORS = {
 }
 
 
+def resolution(dtype: Any) -> float:
+    """Return the spacing of the grid: what vanishes is known no better (float32: 1.2e-35)."""
+    return _GRID * float(np.finfo(dtype).tiny)
+
+
 def flush(x: NDArray[Any]) -> None:
     """Round `x`, in place, so that no denormal number is left in it, nor any near them.
 

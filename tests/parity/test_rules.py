@@ -97,6 +97,19 @@ def test_where_keras_float32_overflows_16_eps_are_left():
     assert not line("float32", ours32=off(17, EPS32), keras32=overflown).holds
 
 
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 1e-30), ("float64", 1e-295)])
+def test_what_vanishes_must_vanish_here_too(dtype, size):
+    """On its way it was rounded to a grid, so its digits are not compared."""
+    there = {"keras": REFERENCE * size, "keras32": REFERENCE * size, "exact": REFERENCE * size, "noisy": []}
+    for here, held in ((0.0, True), (2.0, True), (1e10, False)):
+        ours = {"ours": REFERENCE * size, "ours32": REFERENCE * size}
+        ours["ours32" if dtype == "float32" else "ours"] = REFERENCE * size * here
+        found = line(dtype, **there, **ours)
+        assert found.rule == "vanished"
+        assert found.holds is held
+    assert line(dtype, **there, ours=there["keras"], ours32=there["keras"]).holds
+
+
 # --- values that are not finite -------------------------------------------------------------------------------
 
 
