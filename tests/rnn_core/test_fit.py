@@ -13,6 +13,8 @@ import keras
 
 import rnn_core
 
+from .float64 import float64_in
+
 TOLERANCE = {"rtol": 1e-11, "atol": 1e-13}
 
 draws = np.random.default_rng(3)
@@ -30,15 +32,8 @@ GAPS[:2] = [[[0, 0], [1, 2], [0, 0]], [[0, 0], [0, 0], [0, 0]]]
 
 @pytest.fixture(autouse=True)
 def float64():
-    """Losses, metrics and optimizers of Keras compute in floatx, layers in the policy: two settings."""
-    policy = keras.config.dtype_policy()
-    for config in (keras.config, rnn_core.config):
-        config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    for config in (keras.config, rnn_core.config):
-        config.set_floatx("float32")
-    keras.config.set_dtype_policy(policy)
+    with float64_in():
+        yield
 
 
 def plain(k):

@@ -15,6 +15,8 @@ import rnn_core
 from rnn_core.layers import Dense, Input, Masking, SimpleRNN
 from rnn_core.models import Model, Sequential
 
+from .float64 import float64_in
+
 TOLERANCE = {"rtol": 1e-10, "atol": 1e-12}
 
 N, T = 20, 4
@@ -29,15 +31,8 @@ ONES = np.ones((N, 1))
 
 @pytest.fixture(autouse=True)
 def float64():
-    """Losses, metrics and optimizers of Keras compute in floatx, layers in the policy: two settings."""
-    policy = keras.config.dtype_policy()
-    for config in (keras.config, rnn_core.config):
-        config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    for config in (keras.config, rnn_core.config):
-        config.set_floatx("float32")
-    keras.config.set_dtype_policy(policy)
+    with float64_in():
+        yield
 
 
 def pair(masked=False):
