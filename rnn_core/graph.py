@@ -322,7 +322,7 @@ def _sorted(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[list[C
             order[symbol.call.layer] = -1
     layers = sorted(layer_depths, key=lambda layer: (-layer_depths[layer], order[layer]))
     positions = {call: i for i, call in enumerate(depths)}
-    calls = [call for call in finished if call.inputs and not all(symbol in inputs for symbol in call.outputs)]
+    calls = [call for call in finished if call.inputs]
     return sorted(calls, key=lambda call: (-depths[call], positions[call])), layers
 
 
