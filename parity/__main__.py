@@ -291,8 +291,11 @@ def _data(path: Path, model: Model) -> tuple[Any, str]:
     """Return samples from all over the arrays in a file, at most one batch, and a note of what was taken."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)  # only what is taken is read
-        several = not isinstance(found, np.ndarray)
-        arrays = {name: found[name] for name in found.files} if several else {"x": found}
+        if several := not isinstance(found, np.ndarray):
+            with found as archive:
+                arrays = dict(archive)
+        else:
+            arrays = {"x": found}
     except (OSError, ValueError, EOFError) as error:
         said = " ".join(str(error).split())
         raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {said}") from error

@@ -97,8 +97,8 @@ def load_weights(model: Model, filepath: Any) -> None:
 def _arrays(stream: IO[bytes], path: Path) -> dict[str, NDArray[Any]]:
     """Return all arrays of an .npz file."""
     try:
-        file = np.load(stream, allow_pickle=False)
-        return {name: file[name] for name in file.files}
+        with np.load(stream, allow_pickle=False) as file:
+            return dict(file)
     except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise almost anything
         raise ValueError(f"{path} is not a whole .npz file of weights: {error}") from error
 
