@@ -12,8 +12,10 @@ What is Keras' own fault, and so never drawn:
 - softmax before BinaryCrossentropy or BinaryFocalCrossentropy: on TensorFlow its logits are taken for sigmoid's.
 - softmax before CategoricalCrossentropy with targets that do not sum to exactly 1: TensorFlow's gradient assumes it.
   So targets are one-hot, and there is no label smoothing.
-- probabilities under 1e-7 in a cross-entropy: its formula clips them, and so do Keras on JAX and the engine; but on
-  TensorFlow Keras goes back to the logits of a softmax or sigmoid. So what these get is bounded.
+- probabilities under 1e-7 in a cross-entropy, which its formula clips, where one side clips and the other goes back to
+  the logits: Keras on JAX and torch never does, on TensorFlow as long as the last operation is the activation, and the
+  engine where :mod:`rnn_core.logits` says. So what makes them is bounded, but where both go back. In focal losses it
+  always is: 1 - p of a probability near 1 has no digits, and they are made of it.
 - OrthogonalRegularizer: its float32 factor fails in a float64 model.
 - activity_regularizer of SimpleRNN: its constructor drops it.
 - a masked first step with an initial state that is not zero: TensorFlow puts out zeros, not the state.
@@ -232,13 +234,18 @@ def draw(seed: int, backend: str = "tensorflow") -> Case:
         stack.append(simple_rnn(r, sequences or i < recurrent - 1))
     stack += [any_layer(r, 3 if sequences else 2)] if r.random() < 0.4 else []
     stack.append(last_layer(r, r.choice(activations), fewest_units("", f"losses.{loss}", targets)))
+    last_activation = stack[-1][1]["activation"]
     if loss == "CosineSimilarity":
         stack[-1] = with_bias(stack[-1])
     others = random.Random(f"others for {seed}")  # so that the rest of a case stays as it is without them
-    if loss.endswith("Crossentropy") and stack[-1][1]["activation"] in ("softmax", "sigmoid"):
-        stack.insert(-1, ("Activation", {"activation": others.choice(["tanh", "sigmoid", "softsign", "hard_tanh"])}))
     if others.random() < 0.5:
         stack = widened(others, stack)
+    if loss.endswith("Crossentropy") and last_activation in ("softmax", "sigmoid"):
+        clips = "Focal" in loss or any("ignore_class" in options for options in loss_options)
+        plain = stack[-1][0] == "Dense" and not stack[-1][1].get("activity_regularizer")
+        if clips or not plain or backend != "tensorflow":
+            bounded = others.choice(["tanh", "sigmoid", "softsign", "hard_tanh"])
+            stack.insert(-1, ("Activation", {"activation": bounded}))
     stack = [(name, {"name": f"layer_{i}", **without_faults(given, backend)}) for i, (name, given) in enumerate(stack)]
     names = [given["name"] for name, given in stack if name == "SimpleRNN"]
     states = [name for name in names if r.random() < 0.6] if r.random() < 0.3 else []

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from parity.keras_side import KerasSide
 from parity.our_side import OurSide
 from parity.parts import all_parts
 from rnn_core.layers import Embedding
+from rnn_core.losses import BinaryCrossentropy
+from rnn_core.losses.base import EPSILON
 from rnn_core.optimizers import SGD
+from rnn_core.several import as_list
 
 
 def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> list[str]:
@@ -41,6 +46,28 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
             f"On TensorFlow Keras' own fit takes the gradient of {', '.join(map(repr, tables))} row by row, and where "
             "an index repeats its optimizer makes another step than on other backends; here it got the sum of the rows."
         )
+    if batch["y"] is not None:
+        said += _clipped(ours, theirs[0].backend, batch)
+    return said
+
+
+def _clipped(ours: OurSide, backend: str, batch: dict[str, Any]) -> list[str]:
+    """Say where a cross-entropy meets probabilities that it clips on one side only."""
+    step, _ = ours._step(batch["x"], batch["y"], {})
+    said = []
+    outputs = as_list(ours.forward(batch["x"]).output)
+    losses = getattr(ours.model.loss, "losses", [ours.model.loss])
+    for loss, logits, y, p in zip(losses, step.logits, as_list(batch["y"]), outputs, strict=True):
+        # Keras on TensorFlow squeezes (batch, timesteps, 1), and with that loses its way back.
+        squeezed = isinstance(loss, BinaryCrossentropy) and np.ndim(y) == 2 < p.ndim
+        clipped = (p < EPSILON) | (p > 1 - EPSILON)
+        if logits is not None and (backend != "tensorflow" or squeezed) and clipped.any():
+            where = ", where the targets have one axis less," if squeezed else ""
+            said.append(
+                f"{clipped.sum():,} of {p.size:,} probabilities are nearer to 0 or 1 than {EPSILON:g}. Keras on "
+                f"{backend}{where} clips them in its loss, and they get no gradient; rnn_core goes back to logits. "
+                "Give the model no last activation and the loss from_logits=True to have the same."
+            )
     return said
 
 

@@ -30,10 +30,8 @@ from numpy.typing import NDArray
 from parity.keras_side import Forward, Gradients, Options, Step
 from parity.our_side import OurSide, cast
 from parity.parts import all_parts
-from rnn_core import config, denormals
+from rnn_core import config, denormals, training
 from rnn_core.activations import base, fast
-from rnn_core.losses import Loss
-from rnn_core.losses.several import LossOfOutputs
 from rnn_core.models import Model
 from rnn_core.several import as_list
 
@@ -68,6 +66,7 @@ class ReferenceSide(OurSide):
     def __init__(self, model: Model) -> None:
         with _extended():
             super().__init__(cast(model, LONG.name))
+        self._random: np.random.Generator | None = None  # while there is noise
         for loss in getattr(self.model.loss, "losses", [self.model.loss]):
             if getattr(loss, "dtype", None) is not None:
                 loss.dtype = LONG.name
@@ -87,6 +86,21 @@ class ReferenceSide(OurSide):
         with _extended():
             return super().step(x, y, **options)
 
+    def _step(self, x: Any, y: Any, options: Options) -> tuple[training.Step, tuple[Any, Any, Any]]:
+        """Return the engine's own step; while there is noise, what its loss hands back has some, too."""
+        step, data = super()._step(x, y, options)
+        if (random := self._random) is not None:
+            exact = step.loss
+
+            def noisy(*batch: Any) -> float:
+                value = exact(*batch)
+                for d in as_list(step.d_output):
+                    d *= noisy_ones(d.shape, random)
+                return value
+
+            step.loss = noisy  # type: ignore[assignment,method-assign]
+        return step, data
+
     @contextmanager
     def noise(self, random: np.random.Generator) -> Iterator[None]:
         """Put one eps of noise within on weights, on what activations put out, and on what the loss hands back."""
@@ -96,9 +110,7 @@ class ReferenceSide(OurSide):
             for name in ("activation", "output_activation")
         ]
         activations = [entry for entry in found if entry[2] is not None]
-        vector, loss = self.model.vector.copy(), self.model.loss
-        if isinstance(loss, (Loss, LossOfOutputs)):
-            self.model.loss = _noisy_loss(loss, random)
+        vector, self._random = self.model.vector.copy(), random
         self.model.vector *= noisy_ones(vector.shape, random)
         for part, name, activation in activations:
             setattr(part, name, _noisy(activation, random))
@@ -106,7 +118,7 @@ class ReferenceSide(OurSide):
             yield
         finally:
             self.model.vector[...] = vector
-            self.model.loss = loss
+            self._random = None
             for part, name, activation in activations:
                 setattr(part, name, activation)
 
@@ -114,20 +126,6 @@ class ReferenceSide(OurSide):
 def noisy_ones(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     """Return 1 + eps u, with u uniform in [-1, 1]."""
     return 1 + EPS * random.uniform(-1, 1, shape).astype(LONG)
-
-
-def _noisy_loss(loss: Loss | LossOfOutputs, random: np.random.Generator) -> Any:
-    """Return a loss whose gradient has noise, a number of its own for each output."""
-    noisy: Any = copy.copy(loss)
-
-    def value_and_gradient(y_true: Any, y_pred: Any, d_pred: Any, *others: Any) -> float:
-        value = loss.value_and_gradient(y_true, y_pred, d_pred, *others)
-        for d in as_list(d_pred):
-            d *= noisy_ones(d.shape, random)
-        return value
-
-    noisy.value_and_gradient = value_and_gradient
-    return noisy
 
 
 def _noisy(activation: Any, random: np.random.Generator) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnn_core.logits import Logits
 
 Shape = tuple[int, ...]
 
@@ -46,16 +49,21 @@ class CompiledMetrics:
             [metrics.get_for_shapes(identifier, y_shape, pred_shape) for identifier in given] for given in self._given
         )
 
-    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any) -> None:
-        """Take in a batch: the mask counts for all metrics, sample weights for the weighted ones."""
+    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any, logits: Sequence[Logits | None] = (None,)) -> None:
+        """Take in a batch: the mask counts for all metrics, sample weights for the weighted ones.
+
+        Where the loss is taken of logits, the cross-entropies among the metrics are, too.
+        """
         from rnn_core.losses.shapes import apply_mask
 
-        plain = () if mask is None else (apply_mask("metrics", None, mask, y_pred.dtype),)
-        for metric in self.metrics:
-            metric.update_state(y, y_pred, *plain)
+        plain = None if mask is None else apply_mask("metrics", None, mask, y_pred.dtype)
         weight = apply_mask("weighted_metrics", weight, mask, y_pred.dtype)
-        for metric in self.weighted:
-            metric.update_state(y, y_pred, weight)
+        for metrics, weights in ((self.metrics, () if plain is None else (plain,)), (self.weighted, (weight,))):
+            for metric in metrics:
+                if logits[0] is not None and logits[0].serve(metric):
+                    metric.update_from_logits(y, logits[0].array, *weights)
+                else:
+                    metric.update_state(y, y_pred, *weights)
 
     @property
     def all(self) -> list[tuple[str, Any]]:
@@ -108,11 +116,11 @@ class MetricsOfOutputs:
         for one, y_shape, pred_shape in zip(self.outputs, y_shapes, pred_shapes, strict=True):
             one.build(y_shape, pred_shape)
 
-    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any) -> None:
+    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any, logits: Sequence[Logits | None]) -> None:
         """Take in a batch."""
         for i, one in enumerate(self.outputs):
             if one.all:
-                one.update(y[i], y_pred[i], None if weight is None else weight[i], mask[i])
+                one.update(y[i], y_pred[i], None if weight is None else weight[i], mask[i], logits[i : i + 1])
 
     @property
     def all(self) -> list[tuple[str, Any]]:

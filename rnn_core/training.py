@@ -3,7 +3,7 @@
 One training step, with everything in place that it writes to::
 
     y_pred = forward(x)                 layers write into the records of this batch shape
-    loss, d_y = loss(y, y_pred)         reduced loss and its gradient with respect to the output
+    loss, d_y = loss(y, y_pred)         reduced loss and its gradient with respect to the output, or to its logits
     backward(d_y)                       layers fill the one vector of gradients
     optimizer.step()                    a few operations on the one vector of weights
 
@@ -22,7 +22,7 @@ from rnn_core.blas import single_thread
 from rnn_core.data import Batches, Data
 from rnn_core.nonfinite import NonFiniteError, check_weights, explain
 from rnn_core.random import stream
-from rnn_core.several import each, flat, nested_like, rows, shape_of
+from rnn_core.several import as_list, each, flat, nested_like, rows, shape_of, unpacked
 
 if TYPE_CHECKING:
     from rnn_core.callbacks import CallbackList
@@ -35,7 +35,7 @@ class Totals:
     """The running mean of the loss, weighted by batch size, and the metrics: what an epoch's logs are made of."""
 
     def __init__(self, model: Trainer) -> None:
-        self.model_loss, self.metrics = model.loss, model.compiled_metrics
+        self.metrics = model.compiled_metrics
         self.parts: list[str] = getattr(model.loss, "named", [])  # the losses of several outputs
         self.named = model.compiled_metrics.all
         self.reset()
@@ -54,10 +54,10 @@ class Totals:
         self.samples += samples
         if self.parts:
             # As Keras means it: with TensorFlow it counts a smaller last batch as much as the others here.
-            values = zip(self.losses, self.model_loss.values, strict=True)
+            values = zip(self.losses, step.loss_function.values, strict=True)
             self.losses = [total + value * samples for total, value in values]
         if self.named:
-            self.metrics.update(y, step.passes.output, weight, step.passes.output_mask)
+            self.metrics.update(y, step.passes.output, weight, step.passes.output_mask, step.logits)
 
     def logs(self) -> Logs:
         """Return the loss, those of several outputs, and metrics, by name."""
@@ -70,13 +70,29 @@ class Totals:
 
 
 class Step:
-    """Loss and, when `training`, one training step on batches of one shape: its records and the output's gradient."""
+    """Loss and, when `training`, one training step on batches of one shape.
+
+    Attributes
+    ----------
+    passes : Pass
+        The records.
+    loss_function : Loss or LossOfOutputs
+        The model's, or what it is of logits.
+    logits : list of Logits or None
+        For each output, if the loss is taken of its logits: see :mod:`rnn_core.logits`.
+    d_output : ndarray, or a list of them
+        The gradient of the loss with respect to the output, or to its logits.
+    """
 
     def __init__(self, model: Trainer, x_shape: Any, y_shape: Any, training: bool) -> None:
+        from rnn_core.logits import back_to_logits  # with it come the losses
+
         self.model = model
         self.training = training
         self.passes = model.new_pass(x_shape, training)
         model.loss.check_shapes(y_shape, self.passes.output_shape)
+        self.loss_function, self.logits = back_to_logits(model.loss, self.passes)
+        self.is_of_logits = any(logits is not None for logits in self.logits)
         self.d_output: Any = None
         self.trainable = any(layer.trainable and layer.specs for layer in model.layers)
         self.constrained = any(spec.constraint is not None for layer in model.layers for spec in layer.specs)
@@ -94,12 +110,19 @@ class Step:
         d_output = self.d_output
         if d_output is None:
             d_output = self.d_output = each(np.empty_like, y_pred)  # in the same memory order
-        value: float = self.model.loss.value_and_gradient(y, y_pred, d_output, weight, passes.output_mask)
+        judged = self.judged if self.is_of_logits else y_pred
+        value: float = self.loss_function.value_and_gradient(y, judged, d_output, weight, passes.output_mask)
         if passes.penalised:
             value += passes.activity_penalty()
         for regularizer, w, _ in self.regularized:
             value += float(regularizer(w))
         return value
+
+    @property
+    def judged(self) -> Any:
+        """What the loss is taken of after a forward pass: the output, or the list of them, or their logits."""
+        pairs = zip(as_list(self.passes.output), self.logits, strict=True)
+        return unpacked([output if logits is None else logits.array for output, logits in pairs])
 
     def train(self, x: Any, y: Any, weight: Any) -> float:
         """Take one training step; return the loss before it."""

@@ -90,6 +90,9 @@ class LayerTrace:
 class ActivatedTrace(LayerTrace):
     """A layer that ends in an activation.
 
+    Where the loss goes back to the logits, which are the pre-activation, nothing computes the gradient of the output:
+    ``d_output`` is None. See :mod:`rnn_core.logits`.
+
     Attributes
     ----------
     activation : activations.Activation
@@ -98,6 +101,17 @@ class ActivatedTrace(LayerTrace):
     derivative : ndarray, shape of preactivation, or None
         act'(a); None for softmax and others that mix the units.
     """
+
+    def __init__(self, name: str, call: Call, weighted: Layer | None = None, vectors: Vectors | None = None) -> None:
+        super().__init__(name, call, weighted, vectors)
+        self.d_received = self.d_output
+        if self.is_of_logits:
+            self.d_output = None
+
+    @property
+    def is_of_logits(self) -> bool:
+        """Whether the loss is taken of the pre-activation."""
+        return getattr(self.record, "is_handed_da", False) and not isinstance(self.activation, Linear)
 
     @property
     def activation(self) -> ActivationFunction:
@@ -136,7 +150,7 @@ class DenseTrace(ActivatedTrace):
     def preactivation(self) -> Array:
         """a = [x, 1] [K; b]"""
         r = self.record
-        if self.layer.activation.needs == "input" or r.is_linear:
+        if self.layer.activation.needs == "input" or r.is_handed_da:
             return np.asarray(r.preactivation)
         with single_thread:
             rows = r.x_rows.dot(self.layer.affine)
@@ -146,7 +160,7 @@ class DenseTrace(ActivatedTrace):
     def d_preactivation(self) -> Array:
         """dL/da"""
         r = self.record
-        return self.d_output if r.is_linear and not r.is_sequence else np.asarray(r.d_preactivation)
+        return self.d_received if r.is_handed_da and not r.is_sequence else np.asarray(r.d_preactivation)
 
 
 class ActivationTrace(ActivatedTrace):

@@ -39,7 +39,8 @@ class Trace:
     penalty : float
         What regularizers add to the loss.
     output, d_output : ndarray, or a list of them
-        The model's prediction and the gradient of the loss with respect to it.
+        The model's prediction and the gradient of the loss with respect to it; to its logits, where the loss goes back
+        to them (:mod:`rnn_core.logits`), as to its last layer's ``preactivation``.
     layers : dict of str to LayerTrace
         In the order of the forward pass. ``trace["simple_rnn"]`` and ``trace[0]`` are short for its entries. The second
         call of a layer is ``"simple_rnn #2"``; layers inside others follow them, as ``"td/dense"``.
@@ -190,16 +191,17 @@ _TRACES: dict[type[Layer], type[LayerTrace]] = {
 
 def _sample_losses(run: Run) -> tuple[Any, Any]:
     """Return l, and w / N for each of its places, so that the loss is their product's sum: see ``losses.base``."""
-    loss, passes = run.model.loss, run.step.passes
+    loss, passes = run.step.loss_function, run.step.passes
+    output = run.step.judged
     if not isinstance(loss, LossOfOutputs):
-        return _losses_of(loss, run.y, passes.output, run.weight, passes.output_mask)
+        return _losses_of(loss, run.y, output, run.weight, passes.output_mask)
     found: list[tuple[Any, Any]] = []
     for i, (one, c) in enumerate(zip(loss.losses, loss.coefficients, strict=True)):
         if one is None:
             found.append((None, None))
             continue
         weight = None if run.weight is None else run.weight[i]
-        losses, shares = _losses_of(one, run.y[i], passes.output[i], weight, as_list(passes.output_mask)[i])
+        losses, shares = _losses_of(one, run.y[i], output[i], weight, as_list(passes.output_mask)[i])
         found.append((losses, c * shares))
     return [losses for losses, _ in found], [shares for _, shares in found]
 

@@ -22,6 +22,12 @@ class ActivationRecord(Record):
         self.output = batch_array(layer.compute_output_shape(shape), layer.dtype)
         self.scratch = batch_array(shape, layer.dtype)
         self.d_input = batch_array(shape, layer.dtype)
+        self.is_handed_da = False
+
+    def keep_logits(self) -> Array:
+        """Return the array of inputs: the loss is taken of them, and so ``backward`` is handed dx, not dy."""
+        self.is_handed_da = True
+        return self.x
 
 
 class Activation(Layer):
@@ -64,6 +70,9 @@ class Activation(Layer):
 
     def backward(self, r: ActivationRecord, d_output: Array) -> Array | None:
         """dx = dy * act'(x)"""
+        if r.is_handed_da:
+            np.copyto(r.d_input, d_output)
+            return r.d_input
         saved = r.output if self.activation.needs == "output" else r.x
         self.activation.backward(saved, d_output, r.d_input, r.scratch)
         return r.d_input

@@ -26,7 +26,8 @@ class DenseRecord(Record):
     x : ndarray, shape (batch, [timesteps,] features)
         The inputs; in ``x_and_one`` with a column of ones behind them, so that the bias is a row of the kernel.
     preactivation, output : ndarray, shape (batch, [timesteps,] units)
-        One array where the derivative of the activation is written in its output (relu, tanh, sigmoid, ...).
+        One array where the derivative of the activation is written in its output (relu, tanh, sigmoid, ...), unless
+        :meth:`keep_logits` was called.
     d_preactivation : ndarray, shape (batch, [timesteps,] units)
     d_kernel, d_bias : ndarray
         Views into the model's vector of gradients.
@@ -36,6 +37,7 @@ class DenseRecord(Record):
     def __init__(self, layer: Dense, shape: Shape, d_vector: Array | None) -> None:
         features, units, dtype = shape[-1], layer.units, layer.dtype
         self.is_linear = isinstance(layer.activation, activations.Linear)
+        self.is_handed_da = self.is_linear
         self.is_sequence = len(shape) == 3
         width = features + layer.use_bias
         outputs = (*shape[:-1], units)
@@ -55,6 +57,12 @@ class DenseRecord(Record):
             self.d_preactivation, self.d_rows = _with_rows(outputs, dtype)
             self.scratch = batch_array(outputs, dtype)
             self.d_input, self.d_input_rows = _with_rows(shape, dtype)
+
+    def keep_logits(self) -> Array:
+        """Return the array of pre-activations: the loss is taken of them, and so ``backward`` is handed da, not dy."""
+        self.is_handed_da = True
+        self.output = batch_array(self.output.shape, self.output.dtype)
+        return self.preactivation
 
 
 def _with_rows(shape: Shape, dtype: Any) -> tuple[Array, Array]:
@@ -178,7 +186,7 @@ class Dense(Layer):
     def backward(self, r: DenseRecord, d_output: Array) -> Array | None:
         """da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
         da = r.d_rows
-        if not r.is_linear:
+        if not r.is_handed_da:
             saved = r.output if self.activation.needs == "output" else r.preactivation
             self.activation.backward(saved, d_output, r.d_preactivation, r.scratch)
         elif r.is_sequence:

@@ -177,9 +177,16 @@ class MeanMetricWrapper(RunningMean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> None:
         """Add a batch; places where `mask` is False weigh nothing."""
+        self._update(y_true, y_pred, sample_weight, mask, self.kwargs)
+
+    def update_from_logits(self, y_true: Any, logits: Any, sample_weight: Any = None) -> None:
+        """Add a batch of which the logits are known: a cross-entropy is exact then (:mod:`rnn_core.logits`)."""
+        self._update(y_true, logits, sample_weight, None, {**self.kwargs, "from_logits": True})
+
+    def _update(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any, kwargs: dict[str, Any]) -> None:
         y_pred = self.as_floats(y_pred)
         weights = apply_mask(self.name, sample_weight, mask, y_pred.dtype)
-        self.add(self.as_floats(self.fn(y_true, y_pred, **self.kwargs)), weights)
+        self.add(self.as_floats(self.fn(y_true, y_pred, **kwargs)), weights)
 
     def get_config(self) -> dict[str, Any]:
         """Return name, dtype and the function's arguments; for a wrapper made by hand the function's name, too."""

@@ -124,6 +124,31 @@ def test_without_targets_only_outputs_are_compared():
     assert report.holds
 
 
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "binary_crossentropy"])
+def test_a_classifier_that_is_surely_wrong_holds(loss):
+    """Its probabilities are 0 and 1 to rounding; both sides take the loss of the logits they came from."""
+    last = Dense(3, "softmax" if loss.startswith("c") else "sigmoid", name="last")
+    model = Sequential([Input((TIMESTEPS, FEATURES)), SimpleRNN(5, name="rnn"), last])
+    last.kernel[...] *= 200
+    model.compile("sgd", loss)
+    y = np.eye(3)[model.predict(X, verbose=0).argmin(axis=1)]
+    assert model.evaluate(X, y, verbose=0) > 17
+    assert check(model, X, y).holds
+
+
+def test_what_keras_clips_and_the_engine_does_not_is_said():
+    last = Dense(1, "sigmoid", name="last")
+    model = Sequential([Input((TIMESTEPS, FEATURES)), SimpleRNN(5, return_sequences=True, name="rnn"), last])
+    last.kernel[...] *= 200
+    model.compile("sgd", "binary_crossentropy")
+    y = (model.predict(X, verbose=0)[..., 0] < 0.5).astype(float)
+    (said,) = [note for note in check(model, X, y).notes if "clips them" in note]
+    assert "of 20 probabilities are nearer to 0 or 1 than 1e-07" in said
+    whole = check(model, X, y[..., None])
+    assert whole.holds
+    assert not any("clips them" in note for note in whole.notes)
+
+
 # --- planted faults -------------------------------------------------------------------------------------------
 
 
