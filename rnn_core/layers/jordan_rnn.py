@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.data import as_numeric
-from rnn_core.layers.base import Layer, shape_text
+from rnn_core.layers.base import shape_text
 from rnn_core.layers.jordan_cell import JordanCell
 from rnn_core.layers.rnn import RNN
 from rnn_core.layers.rnn_record import RNNRecord
@@ -214,8 +214,9 @@ class JordanRNN(RNN):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        cell = self.cell.get_config()
-        return {**{name: cell[name] for name in cell if name not in Layer.get_config(self)}, **self.flags()}
+        config = {**self.cell.get_config(), **super().get_config()}
+        del config["cell"]
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

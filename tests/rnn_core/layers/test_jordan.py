@@ -246,7 +246,7 @@ def test_every_setting_reaches_its_weight_and_the_config():
         ),
         (lambda: JordanRNN(3, 2)([np.zeros((4, 5, 1)), np.zeros((4, 6, 2))]), r"got \(4, 6, 2\)"),
         (lambda: JordanRNN(3, 2)([Input((5, 1)), Input((6, 2))]), r"got \(batch, 6, 2\)"),
-        (lambda: JordanRNN(3, 2)([Input((5, 1)), Input((5, 2)), Input((5, 2))]), "initial_state must be 1 of shape"),
+        (lambda: JordanRNN(3, 2)([Input((5, 1)), Input((5, 2)), Input((5, 2))]), "initial_state must be one state of shape"),
         (lambda: JordanRNN(3, 2)(np.zeros((4, 5))), r"JordanRNN .* expects \(batch, timesteps, features\)"),
     ],
 )
