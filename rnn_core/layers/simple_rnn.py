@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnn_core import regularizers
+from rnn_core.data import as_numeric
 from rnn_core.layers.simple_rnn_passes import SimpleRNNPasses
 from rnn_core.layers.simple_rnn_record import SimpleRNNRecord
+
+Array = NDArray[Any]
 
 
 class SimpleRNN(SimpleRNNPasses):
@@ -65,7 +71,6 @@ class SimpleRNN(SimpleRNNPasses):
 
     Examples
     --------
-    >>> import numpy as np
     >>> layer = SimpleRNN(1, activation=None, kernel_initializer="ones", recurrent_initializer="ones")
     >>> layer(np.array([[[1.0], [2.0], [3.0]]]))
     array([[6.]], dtype=float32)
@@ -138,6 +143,16 @@ class SimpleRNN(SimpleRNNPasses):
     def give_states(self, r: SimpleRNNRecord, initial_state: Any, batch: int) -> None:
         """Check an initial state that a caller gave, and hand it to the record `r`."""
         r.initial_state = self.checked_state("initial_state", initial_state, batch)
+
+    def checked_state(self, argument: str, state: Any, batch: int) -> Array:
+        """Return a state given by the caller, or the one in a list of one, as an array (batch, units)."""
+        if isinstance(state, (list, tuple)) and len(state) == 1 and np.ndim(state[0]) == 2:
+            state = state[0]
+        label = f"{type(self).__name__} {self.name!r}: {argument}"
+        array = as_numeric(label, state).astype(self.dtype, copy=False)
+        if array.shape != (batch, self.units):
+            raise ValueError(f"{label} must have shape (batch, units) = {(batch, self.units)}, got {array.shape}.")
+        return array
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
