@@ -81,7 +81,8 @@ def new_keras_layer(layer: Any) -> Any:
     label, kind = f"{type(layer).__name__} {layer.name!r}", type(layer).__name__
     if type(layer) not in _LAYERS:
         raise ConversionError(f"{label}: Keras has no such {'cell' if isinstance(layer, layers.Cell) else 'layer'}.")
-    settings = layer.flags() if isinstance(layer, layers.RNN) else layer.get_config()
+    # Of JordanRNN, too, only the flags: its own config has the settings of its cell among them.
+    settings = layers.RNN.get_config(layer) if isinstance(layer, layers.RNN) else layer.get_config()
     inner = {argument: getattr(layer, attribute) for argument, attribute in ARGUMENTS.get(kind, {}).items()}
     arguments = as_numbers({name: value for name, value in settings.items() if name not in inner}, layer.dtype)
     for name in _OBJECTS:

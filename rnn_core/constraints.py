@@ -207,5 +207,4 @@ def serialize(constraint: Any) -> dict[str, Any] | None:
         return None
     if isinstance(constraint, Constraint):
         return serialization.serialize(constraint, "keras.constraints")
-    name = getattr(constraint, "__name__", type(constraint).__name__)
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    return serialization.serialize_function(constraint)

@@ -388,5 +388,4 @@ def serialize(initializer: Any) -> dict[str, Any] | None:
         return None
     if isinstance(initializer, Initializer):
         return serialization.serialize(initializer, "keras.initializers")
-    name = getattr(initializer, "__name__", type(initializer).__name__)
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    return serialization.serialize_function(initializer)

@@ -105,3 +105,9 @@ def serialize(obj: Any, module: str) -> dict[str, Any]:
         "config": obj.get_config(),
         "registered_name": None,
     }
+
+
+def serialize_function(function: Any) -> dict[str, Any]:
+    """Return what Keras writes of a bare function: its name alone, which cannot be read back."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}

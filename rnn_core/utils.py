@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.checks import positive_int
+from rnn_core.checks import one_of, positive_int
 from rnn_core.data import as_floats, as_numeric
 from rnn_core.naming import clear_session
 from rnn_core.random import set_random_seed
@@ -66,21 +67,31 @@ def plot_model(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     figure = plot_model(build_model(1, 4), f"{folder}/model.svg", show_shapes=True)
     """
-    from rnn_core.inspection.graph_picture import plot_model as draw
+    from rnn_core.inspection.graph_picture import model_graph
+    from rnn_core.models import Model
 
-    return draw(
+    if not isinstance(model, Model):
+        raise TypeError(f"plot_model: model must be a Model, got {type(model).__name__}.")
+    if expand_nested:
+        raise ValueError("plot_model: expand_nested is not supported, a model inside another is drawn layer by layer.")
+    one_of("plot_model", "splines", splines, ("ortho",))  # the one way in which arrows are drawn here
+    one_of("plot_model", "rankdir", rankdir, ("TB", "LR"))
+    dpi = positive_int("plot_model", "dpi", dpi)
+    path = Path(to_file)
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"plot_model: to_file must end in .png, .svg or .pdf, got {str(path)!r}.")
+    figure = model_graph(
         model,
-        to_file,
-        show_shapes,
-        show_dtype,
-        show_layer_names,
-        rankdir,
-        expand_nested,
-        dpi,
-        show_layer_activations,
-        show_trainable,
-        splines,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+        show_params=show_shapes,
+        rankdir=rankdir,
     )
+    figure.savefig(path, dpi=dpi)
+    return figure
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_core.checks import one_of, positive_int
+from rnn_core.checks import one_of
 from rnn_core.inspection.graph_picture_layout import Description, Node, arrange, describe
 from rnn_core.layers.base import shape_text
 from rnn_core.models import Model
@@ -91,44 +90,6 @@ def model_graph(
             lines.append("trained" if node.layer.trainable else "frozen")
         cards.append((node, lines))
     return _draw(description, cards, rankdir == "TB")
-
-
-def plot_model(
-    model: Model,
-    to_file: Any = "model.png",
-    show_shapes: bool = False,
-    show_dtype: bool = False,
-    show_layer_names: bool = False,
-    rankdir: str = "TB",
-    expand_nested: bool = False,
-    dpi: int = 200,
-    show_layer_activations: bool = False,
-    show_trainable: bool = False,
-    splines: str = "ortho",
-) -> Figure:
-    """Write the picture of a model; see :func:`rnn_core.utils.plot_model`."""
-    if not isinstance(model, Model):
-        raise TypeError(f"plot_model: model must be a Model, got {type(model).__name__}.")
-    if expand_nested:
-        raise ValueError("plot_model: expand_nested is not supported, a model inside another is drawn layer by layer.")
-    one_of("plot_model", "splines", splines, ("ortho",))  # the one way in which arrows are drawn here
-    one_of("plot_model", "rankdir", rankdir, ("TB", "LR"))
-    dpi = positive_int("plot_model", "dpi", dpi)
-    path = Path(to_file)
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"plot_model: to_file must end in .png, .svg or .pdf, got {str(path)!r}.")
-    figure = model_graph(
-        model,
-        show_shapes=show_shapes,
-        show_dtype=show_dtype,
-        show_layer_names=show_layer_names,
-        show_layer_activations=show_layer_activations,
-        show_trainable=show_trainable,
-        show_params=show_shapes,
-        rankdir=rankdir,
-    )
-    figure.savefig(path, dpi=dpi)
-    return figure
 
 
 def _draw(description: Description, cards: Sequence[tuple[Node, list[str]]], downwards: bool) -> Figure:

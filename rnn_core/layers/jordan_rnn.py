@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.checks import positive_int, real
 from rnn_core.data import as_numeric
-from rnn_core.layers.base import Layer, shape_text
+from rnn_core.layers.base import shape_text
 from rnn_core.layers.jordan_cell import JordanCell
 from rnn_core.layers.rnn import RNN
 from rnn_core.layers.rnn_record import RNNRecord
@@ -137,12 +138,13 @@ class JordanRNN(RNN):
         zero_output_for_mask: bool = False,
         **kwargs: Any,
     ) -> None:
+        owner = type(self).__name__  # the cell would name itself
         cell = JordanCell(
-            units,
-            output_units,
+            positive_int(owner, "units", units),
+            positive_int(owner, "output_units", output_units),
             activation,
             output_activation,
-            decay,
+            real(owner, "decay", decay, 0, 1),
             use_bias,
             kernel_initializer,
             recurrent_initializer,
@@ -184,9 +186,18 @@ class JordanRNN(RNN):
 
     def convert(self, inputs: Any) -> Any:
         """Return x as an array, or x and the true outputs as a list of two."""
-        if not (isinstance(inputs, (list, tuple)) and len(inputs) == 2 and np.ndim(inputs[0]) == 3):
+        owner = f"JordanRNN {self.name!r}"
+        label = f"{owner}: inputs"
+        if not isinstance(inputs, (list, tuple)) or not inputs or as_numeric(label, inputs[0]).ndim != 3:
             return super().convert(inputs)
-        label = f"JordanRNN {self.name!r}: inputs"
+        if len(inputs) != 2:
+            shapes = [str(as_numeric(label, part).shape) for part in inputs[:3]] + ["..."] * (len(inputs) > 3)
+            plural = "s" * (len(inputs) > 1)
+            raise ValueError(
+                f"{owner} expects x, (batch, timesteps, features), or [x, y_true], y_true (batch, timesteps, "
+                f"{self.cell.output_units}), with an initial state as initial_state=; got {len(inputs)} array{plural} "
+                f"of shape{plural} {', '.join(shapes)}."
+            )
         arrays = [as_numeric(label, part).astype(self.dtype, copy=False) for part in inputs]
         self.ensure_built([array.shape for array in arrays])
         return arrays
@@ -214,8 +225,9 @@ class JordanRNN(RNN):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        cell = self.cell.get_config()
-        return {**{name: cell[name] for name in cell if name not in Layer.get_config(self)}, **self.flags()}
+        config = {**self.cell.get_config(), **super().get_config()}
+        del config["cell"]
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.denormals import flush
-from rnn_core.graph import is_symbolic
-from rnn_core.layers.base import InputShape, Layer, checked_mask, shape_text
+from rnn_core.layers.base import InputShape, Layer
 from rnn_core.layers.cell import Cell
+from rnn_core.layers.recurrent import Recurrent
 from rnn_core.layers.rnn_record import RNNRecord
 from rnn_core.layers.stacked_cells import StackedRNNCells, cell_from_config
 from rnn_core.layers.wrapper import Wrapper
 from rnn_core.serialization import serialize, snake_case
-from rnn_core.several import as_list, each
 
 Array = NDArray[Any]
 
@@ -31,7 +30,7 @@ _FLUSH_EVERY = 8
 """Backward steps between two looks at a decayed gradient, as in SimpleRNN."""
 
 
-class RNN(Wrapper):
+class RNN(Recurrent, Wrapper):
     """A recurrent layer that runs a cell over time.
 
     Parameters
@@ -81,8 +80,6 @@ class RNN(Wrapper):
     array([[6.]], dtype=float32)
     """
 
-    ranks: ClassVar[tuple[int, ...]] = (3,)
-    input_layout: ClassVar[str] = "(batch, timesteps, features)"
     record_type: ClassVar[type[RNNRecord]] = RNNRecord
 
     def __init__(
@@ -100,15 +97,17 @@ class RNN(Wrapper):
             cell = StackedRNNCells(cell)
         if not isinstance(cell, Cell):
             raise TypeError(f"{type(self).__name__}: cell must be a rnn_core cell or a list of them, got {cell!r}.")
-        super().__init__({snake_case(type(cell).__name__): cell}, **kwargs)
+        super().__init__(
+            inner={snake_case(type(cell).__name__): cell},
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            zero_output_for_mask=zero_output_for_mask,
+            **kwargs,
+        )
         self.cell = cell
-        self.return_sequences = bool(return_sequences)
-        self.return_state = bool(return_state)
-        self.go_backwards = bool(go_backwards)
-        self.stateful = bool(stateful)
-        self.unroll = bool(unroll)
-        self.zero_output_for_mask = bool(zero_output_for_mask)
-        self.state: Array | None = None  # (batch, sum of sizes), only with stateful
 
     @property
     def state_size(self) -> list[int]:
@@ -116,26 +115,16 @@ class RNN(Wrapper):
         return self.cell.state_sizes
 
     @property
+    def output_size(self) -> int:
+        """The width of the cell's output."""
+        return self.cell.output_size
+
+    @property
     def states(self) -> list[Array] | None:
         """The states that a stateful layer carries from batch to batch, as views."""
         if self.state is None:
             return None
         return np.split(self.state, np.cumsum(self.state_size)[:-1], axis=1)
-
-    # Shapes. In a graph those of initial states come after that of the inputs.
-
-    def input_shape_of(self, shape: Any) -> Any:
-        """Return the shape of the inputs alone."""
-        if not isinstance(shape, list):
-            return shape
-        inputs, *states = shape
-        if states and [tuple(state[1:]) for state in states] != [(size,) for size in self.state_size]:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r}: initial_state must be {len(self.state_size)} of shape "
-                f"{', '.join(f'(batch, {size})' for size in self.state_size)}, got "
-                f"{', '.join(map(shape_text, states))}."
-            )
-        return inputs
 
     def inner_shapes(self, input_shape: Any) -> list[InputShape]:
         """Return what the cell gets: (batch, features)."""
@@ -145,35 +134,10 @@ class RNN(Wrapper):
         """Raise ValueError where `shape` is not (batch, timesteps, features)."""
         Layer.check_input_shape(self, shape)  # the cell would complain about shapes that nobody gave
 
-    def ensure_built(self, input_shape: Any) -> None:
-        """Build for inputs of this shape, or for the first of several; a stateful layer needs a fixed batch size."""
-        shape = self.input_shape_of(input_shape)
-        self.check_input_shape(shape)
-        if self.stateful and self.state is None:
-            if shape[0] is None:
-                raise ValueError(
-                    f"{type(self).__name__} {self.name!r} is stateful and needs a fixed batch size: "
-                    "start the model with Input(batch_shape=(batch, timesteps, features))."
-                )
-            self.state = np.zeros((shape[0], sum(self.state_size)), self.dtype)
-        super().ensure_built(shape)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return (batch, output_size), or (batch, timesteps, output_size); with `return_state` also the states'."""
-        batch, timesteps, _ = self.input_shape_of(input_shape)
-        size = self.cell.output_size
-        output = (batch, timesteps, size) if self.return_sequences else (batch, size)
-        return (output, *((batch, size) for size in self.state_size)) if self.return_state else output
-
-    def new_record(self, shape: Any, d_vector: Array | None = None) -> RNNRecord:
-        """Allocate the arrays, and the cell's record of each step, for inputs of `shape`."""
-        shape = self.input_shape_of(shape)
-        if self.state is not None and len(self.state) != shape[0]:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} is stateful with batches of {len(self.state)}, got one of "
-                f"{shape[0]}."
-            )
-        return self.record_type(self, shape, d_vector)
+    def give_states(self, r: RNNRecord, initial_state: Any, batch: int) -> None:
+        """Check initial states that a caller gave, and hand them to the record `r`."""
+        label = f"{type(self).__name__} {self.name!r}: initial_state"
+        r.given_states = self.cell.checked_states(label, initial_state, batch)
 
     # The two passes.
 
@@ -277,58 +241,11 @@ class RNN(Wrapper):
             d_outputs = d_outputs * r.step_mask
         return d_outputs
 
-    def reset_state(self) -> None:
-        """Set the states that a stateful layer carries from batch to batch to zero."""
-        if self.state is not None:
-            self.state[...] = 0
-
-    reset_states = reset_state
-
-    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None, initial_state: Any = None) -> Any:
-        """Apply the layer to an array; on a symbol, note the call.
-
-        Parameters
-        ----------
-        inputs : array_like, shape (batch, timesteps, features), or Symbol
-        training : bool, optional
-            Whether dropout is applied. For a symbol None leaves that to the model.
-        mask : array_like of bool, shape (batch, timesteps), optional
-        initial_state : array_like, shape (batch, size), or Symbol, or a list with one for each state, optional
-
-        Returns
-        -------
-        ndarray, shape (batch, output_size) or (batch, timesteps, output_size)
-            With `return_state` a tuple of it and the last states (batch, size).
-        """
-        if is_symbolic(inputs):
-            return self.connect(inputs, training, mask, () if initial_state is None else as_list(initial_state))
-        x = self.convert(inputs)  # an array, or a list where the layer takes several
-        r = self.new_record(each(lambda part: part.shape, x))
-        shape = as_list(x)[0].shape
-        r.mask = checked_mask(mask, shape)
-        if initial_state is not None:
-            label = f"{type(self).__name__} {self.name!r}: initial_state"
-            r.given_states = self.cell.checked_states(label, initial_state, shape[0])
-        output = each(lambda part: np.array(part, order="C"), self.forward(r, x, bool(training)))
-        return tuple(output) if self.return_state else output
-
     # Configuration.
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, the cell as a nested config."""
-        return {**self.flags(), "cell": serialize(self.cell, "keras.layers")}
-
-    def flags(self) -> dict[str, Any]:
-        """Return the constructor's arguments without the cell."""
-        return {
-            **super().get_config(),
-            "return_sequences": self.return_sequences,
-            "return_state": self.return_state,
-            "go_backwards": self.go_backwards,
-            "stateful": self.stateful,
-            "unroll": self.unroll,
-            "zero_output_for_mask": self.zero_output_for_mask,
-        }
+        return {**super().get_config(), "cell": serialize(self.cell, "keras.layers")}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""Elman's recurrent layer as users see it: its settings, shapes, states and calls. The maths is the base class'."""
+"""Elman's recurrent layer as users see it: its settings. The maths is the base class', and below that the calls."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core import regularizers
-from rnn_core.graph import is_symbolic
-from rnn_core.layers.base import InputShape, checked_mask, shape_text
+from rnn_core.data import as_numeric
 from rnn_core.layers.simple_rnn_passes import SimpleRNNPasses
 from rnn_core.layers.simple_rnn_record import SimpleRNNRecord
-from rnn_core.several import as_list, each
 
 Array = NDArray[Any]
 
@@ -78,8 +76,7 @@ class SimpleRNN(SimpleRNNPasses):
     array([[6.]], dtype=float32)
     """
 
-    ranks: ClassVar[tuple[int, ...]] = (3,)
-    input_layout: ClassVar[str] = "(batch, timesteps, features)"
+    record_type: ClassVar[type[SimpleRNNRecord]] = SimpleRNNRecord
 
     def __init__(
         self,
@@ -108,117 +105,55 @@ class SimpleRNN(SimpleRNNPasses):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            units,
-            activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
+            units=units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
             activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            seed=seed,
+            zero_output_for_mask=zero_output_for_mask,
             **kwargs,
         )
-        self.return_sequences = bool(return_sequences)
-        self.return_state = bool(return_state)
-        self.go_backwards = bool(go_backwards)
-        self.stateful = bool(stateful)
-        self.unroll = bool(unroll)
-        self.zero_output_for_mask = bool(zero_output_for_mask)
-        self.state: Array | None = None  # (batch, units), only with stateful
 
-    def build(self, input_shape: InputShape) -> None:
-        """State the weights; a stateful layer also needs a fixed batch size."""
-        super().build(input_shape)
-        if self.stateful:
-            if input_shape[0] is None:
-                raise ValueError(
-                    f"SimpleRNN {self.name!r} is stateful and needs a fixed batch size: "
-                    "start the model with Input(batch_shape=(batch, timesteps, features))."
-                )
-            self.state = np.zeros((input_shape[0], self.units), self.dtype)
+    @property
+    def state_size(self) -> list[int]:
+        """The width of the state, H, in a list as other recurrent layers may have several."""
+        return [self.units]
 
-    def ensure_built(self, input_shape: Any) -> None:
-        """Build for inputs of this shape, or for the first of two shapes, where the second is that of a state."""
-        super().ensure_built(self._without_state(input_shape))
+    @property
+    def output_size(self) -> int:
+        """The width of the output, H."""
+        return self.units
 
-    def _without_state(self, shape: Any) -> Any:
-        """Return the shape of the inputs alone, where in a graph that of an initial state comes along."""
-        if not isinstance(shape, list):
-            return shape
-        inputs, *states = shape
-        if len(states) > 1 or any(len(state) != 2 or state[1] != self.units for state in states):
-            raise ValueError(
-                f"SimpleRNN {self.name!r}: initial_state must be one state of shape (batch, {self.units}), got "
-                f"{', '.join(map(shape_text, states))}."
-            )
-        return inputs
+    def give_states(self, r: SimpleRNNRecord, initial_state: Any, batch: int) -> None:
+        """Check an initial state that a caller gave, and hand it to the record `r`."""
+        r.initial_state = self.checked_state("initial_state", initial_state, batch)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return (batch, units), or (batch, timesteps, units); with `return_state` also that of the state."""
-        batch, timesteps, _ = self._without_state(input_shape)
-        output = (batch, timesteps, self.units) if self.return_sequences else (batch, self.units)
-        return (output, (batch, self.units)) if self.return_state else output
-
-    def new_record(self, shape: Any, d_vector: Array | None = None) -> SimpleRNNRecord:
-        """Allocate the arrays for inputs of `shape`."""
-        shape = self._without_state(shape)
-        if self.state is not None and len(self.state) != shape[0]:
-            raise ValueError(
-                f"SimpleRNN {self.name!r} is stateful with batches of {len(self.state)}, got one of {shape[0]}."
-            )
-        return SimpleRNNRecord(self, shape, d_vector)
-
-    def reset_state(self) -> None:
-        """Set the state that a stateful layer carries from batch to batch to zero."""
-        if self.state is not None:
-            self.state[...] = 0
-
-    reset_states = reset_state
-
-    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None, initial_state: Any = None) -> Any:
-        """Apply the layer to an array; on a symbol, note the call.
-
-        Parameters
-        ----------
-        inputs : array_like, shape (batch, timesteps, features), or Symbol
-        training : bool, optional
-            Whether dropout is applied. For a symbol None leaves that to the model.
-        mask : array_like of bool, shape (batch, timesteps), optional
-        initial_state : array_like, shape (batch, units), or Symbol, or a list of one, optional
-
-        Returns
-        -------
-        ndarray, shape (batch, units) or (batch, timesteps, units)
-            With `return_state` a tuple of it and the last state (batch, units).
-        """
-        if is_symbolic(inputs):
-            states = () if initial_state is None else as_list(initial_state)
-            return self.connect(inputs, training, mask, states)
-        x = self.convert(inputs)
-        r = self.new_record(x.shape)
-        r.mask = checked_mask(mask, x.shape)
-        if initial_state is not None:
-            r.initial_state = self.checked_state("initial_state", initial_state, len(x))
-        output = each(lambda part: np.array(part, order="C"), self.forward(r, x, bool(training)))
-        return tuple(output) if self.return_state else output
+    def checked_state(self, argument: str, state: Any, batch: int) -> Array:
+        """Return a state given by the caller, or the one in a list of one, as an array (batch, units)."""
+        if isinstance(state, (list, tuple)) and len(state) == 1 and np.ndim(state[0]) == 2:
+            state = state[0]
+        label = f"{type(self).__name__} {self.name!r}: {argument}"
+        array = as_numeric(label, state).astype(self.dtype, copy=False)
+        if array.shape != (batch, self.units):
+            raise ValueError(f"{label} must have shape (batch, units) = {(batch, self.units)}, got {array.shape}.")
+        return array
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "return_sequences": self.return_sequences,
-            "return_state": self.return_state,
-            "go_backwards": self.go_backwards,
-            "stateful": self.stateful,
-            "unroll": self.unroll,
-            "zero_output_for_mask": self.zero_output_for_mask,
-        }
+        return {**super().get_config(), "activity_regularizer": regularizers.serialize(self.activity_regularizer)}

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from rnn_core import activations, constraints, initializers, regularizers
 from rnn_core.checks import positive_int, real
-from rnn_core.data import as_numeric
 from rnn_core.layers.base import InputShape, Layer, Shape
 from rnn_core.layers.cell import Cell, CellRecord
 from rnn_core.layers.dropout import draw_dropout_mask
@@ -113,16 +112,6 @@ class SimpleRNNSettings(Layer):
             "recurrent_dropout": self.recurrent_dropout,
             "seed": self.seed,
         }
-
-    def checked_state(self, argument: str, state: Any, batch: int) -> Array:
-        """Return a state given by the caller, or the one in a list of one, as an array (batch, units)."""
-        if isinstance(state, (list, tuple)) and len(state) == 1 and np.ndim(state[0]) == 2:
-            state = state[0]
-        label = f"{type(self).__name__} {self.name!r}: {argument}"
-        array = as_numeric(label, state).astype(self.dtype, copy=False)
-        if array.shape != (batch, self.units):
-            raise ValueError(f"{label} must have shape (batch, units) = {(batch, self.units)}, got {array.shape}.")
-        return array
 
 
 class SimpleRNNCellRecord(CellRecord):

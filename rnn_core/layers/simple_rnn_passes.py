@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.denormals import flush
+from rnn_core.layers.recurrent import Recurrent
 from rnn_core.layers.simple_rnn_cell import SimpleRNNSettings
 from rnn_core.layers.simple_rnn_record import FLUSH_EVERY, SimpleRNNRecord
 
@@ -32,14 +33,8 @@ Array = NDArray[Any]
 add, multiply = np.add, np.multiply
 
 
-class SimpleRNNPasses(SimpleRNNSettings):
+class SimpleRNNPasses(Recurrent, SimpleRNNSettings):
     """The forward and the backward pass of :class:`~rnn_core.layers.SimpleRNN`, whose settings these are."""
-
-    return_sequences: bool
-    return_state: bool
-    go_backwards: bool
-    zero_output_for_mask: bool
-    state: Array | None
 
     affine: Array
     """Kernel and bias as one matrix, shape (features + 1, units); the kernel alone without bias."""

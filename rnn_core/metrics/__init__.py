@@ -199,8 +199,7 @@ def serialize(metric: Metric | Callable[..., Any]) -> dict[str, Any]:
     """
     if isinstance(metric, Metric):
         return serialization.serialize(metric, "keras.metrics")
-    name = getattr(metric, "__name__", type(metric).__name__)
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    return serialization.serialize_function(metric)
 
 
 def deserialize(config: dict[str, Any]) -> Metric:

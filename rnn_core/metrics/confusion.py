@@ -136,17 +136,7 @@ class TrueNegatives(_Counter):
 
 
 class _Ratio(ConfusionMetric):
-    """TP over a sum that contains it.
-
-    Parameters
-    ----------
-    thresholds : float or list of float, optional
-        From 0 to 1; default 0.5, or none with `top_k`. With a list the result is an array.
-    top_k : int, optional
-        Only the k largest outputs of a sample can be positives.
-    class_id : int, optional
-        Look at this output only.
-    """
+    """TP over a sum that contains it; :class:`Precision` lists the parameters."""
 
     def __init__(
         self,

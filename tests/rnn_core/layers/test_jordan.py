@@ -238,18 +238,43 @@ def test_every_setting_reaches_its_weight_and_the_config():
 @pytest.mark.parametrize(
     ("do", "message"),
     [
-        (lambda: JordanRNN(0, 1), "JordanCell: units must be an integer of at least 1, got 0"),
-        (lambda: JordanRNN(1, 1, decay=1.5), "decay must be a number of at least 0 and at most 1, got 1.5"),
+        (lambda: JordanCell(0, 1), "^JordanCell: units must be an integer of at least 1, got 0"),
+        (lambda: JordanRNN(0, 1), "^JordanRNN: units must be an integer of at least 1, got 0"),
+        (lambda: JordanRNN(1, 0.5), "^JordanRNN: output_units must be an integer of at least 1, got 0.5"),
+        (lambda: JordanRNN(1, 1, decay=1.5), "^JordanRNN: decay must be a number of at least 0 and at most 1, got 1.5"),
         (
             lambda: JordanRNN(3, 2)([np.zeros((4, 5, 1)), np.zeros((4, 5, 3))]),
             r"true outputs, its second input, must have shape \(batch, timesteps, 2\) .* got \(4, 5, 3\)",
         ),
         (lambda: JordanRNN(3, 2)([np.zeros((4, 5, 1)), np.zeros((4, 6, 2))]), r"got \(4, 6, 2\)"),
         (lambda: JordanRNN(3, 2)([Input((5, 1)), Input((6, 2))]), r"got \(batch, 6, 2\)"),
-        (lambda: JordanRNN(3, 2)([Input((5, 1)), Input((5, 2)), Input((5, 2))]), "initial_state must be 1 of shape"),
+        (lambda: JordanRNN(3, 2)([Input((5, 1)), Input((5, 2)), Input((5, 2))]), "initial_state must be one state of"),
         (lambda: JordanRNN(3, 2)(np.zeros((4, 5))), r"JordanRNN .* expects \(batch, timesteps, features\)"),
     ],
 )
 def test_what_is_refused(do, message):
     with pytest.raises(ValueError, match=message):
         do()
+
+
+@pytest.mark.parametrize("as_lists", [False, True])
+@pytest.mark.parametrize(
+    ("shapes", "got"),
+    [
+        ([(4, 5, 1), (4, 5, 2), (4, 2)], r"3 arrays of shapes \(4, 5, 1\), \(4, 5, 2\), \(4, 2\)\."),
+        ([(4, 5, 1)] * 3, r"3 arrays of shapes \(4, 5, 1\), \(4, 5, 1\), \(4, 5, 1\)\."),
+        ([(4, 5, 1)] * 9, r"9 arrays of shapes \(4, 5, 1\), \(4, 5, 1\), \(4, 5, 1\), \.\.\.\."),
+        ([(4, 5, 1)], r"1 array of shape \(4, 5, 1\)\."),
+    ],
+)
+def test_other_lists_than_inputs_and_true_outputs_are_refused(shapes, got, as_lists):
+    arrays = [np.zeros(shape).tolist() if as_lists else np.zeros(shape) for shape in shapes]
+    message = rf"^JordanRNN 'j' expects x, .* or \[x, y_true\], .* initial_state=; got {got}$"
+    with pytest.raises(ValueError, match=message):
+        JordanRNN(3, 2, name="j")(arrays)
+
+
+def test_samples_of_unequal_lengths_are_refused_by_name():
+    for ragged in ([[[[1.0], [2.0]], [[1.0]]]] * 2, [[[1.0], [2.0]], [[1.0]]]):
+        with pytest.raises(ValueError, match="JordanRNN 'j': inputs can't be made one array"):
+            JordanRNN(3, 2, name="j")(ragged)

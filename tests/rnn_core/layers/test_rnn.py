@@ -255,7 +255,7 @@ def test_a_cell_that_returns_something_else_is_told(step, got):
         (
             lambda: RNN(SimpleRNNCell(2))(Input((3, 1)), initial_state=Input((3,))),
             ValueError,
-            r"initial_state must be 1 of shape \(batch, 2\), got \(batch, 3\)",
+            r"initial_state must be one state of shape \(batch, 2\), got \(batch, 3\)",
         ),
         (lambda: RNN(SimpleRNNCell(2), stateful=True)(Input((3, 1))), ValueError, "needs a fixed batch size"),
         (lambda: SimpleRNNCell(2)(Input((3,)), [np.zeros((1, 2))]), TypeError, r"call RNN\(cell\) on symbols"),

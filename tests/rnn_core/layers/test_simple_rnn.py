@@ -340,8 +340,10 @@ def test_a_stateful_layer_keeps_its_batch_size():
     for batch in (1, 2, 4):
         with pytest.raises(ValueError, match=f"stateful with batches of 3, got one of {batch}"):
             layer(np.ones((batch, 2, 1)))
+    layer = SimpleRNN(2, stateful=True)
     with pytest.raises(ValueError, match="fixed batch size"):
-        Sequential([Input((2, 1)), SimpleRNN(2, stateful=True)])
+        Sequential([Input((2, 1)), layer])
+    assert layer(np.ones((3, 2, 1))).shape == (3, 2)  # the refusal left nothing behind
     model = Sequential([Input(batch_shape=(3, 2, 1)), SimpleRNN(2, stateful=True)])
     with pytest.raises(ValueError, match="stateful with batches of 3, got one of 4"):
         model(np.ones((4, 2, 1)))
