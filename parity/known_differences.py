@@ -54,8 +54,10 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
 def _clipped(ours: OurSide, backend: str, batch: dict[str, Any]) -> list[str]:
     """Say where a cross-entropy meets probabilities that it clips on one side only."""
     step, _ = ours._step(batch["x"], batch["y"], {})
+    if not step.is_of_logits:
+        return []
     said = []
-    outputs = as_list(ours.forward(batch["x"]).output)
+    outputs = as_list(ours.forward(batch["x"], mask=batch["mask"], initial_states=batch["initial_states"]).output)
     losses = getattr(ours.model.loss, "losses", [ours.model.loss])
     for loss, logits, y, p in zip(losses, step.logits, as_list(batch["y"]), outputs, strict=True):
         # Keras on TensorFlow squeezes (batch, timesteps, 1), and with that loses its way back.

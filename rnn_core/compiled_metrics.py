@@ -49,7 +49,7 @@ class CompiledMetrics:
             [metrics.get_for_shapes(identifier, y_shape, pred_shape) for identifier in given] for given in self._given
         )
 
-    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any, logits: Sequence[Logits | None] = (None,)) -> None:
+    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any, logits: Logits | None = None) -> None:
         """Take in a batch: the mask counts for all metrics, sample weights for the weighted ones.
 
         Where the loss is taken of logits, the cross-entropies among the metrics are, too.
@@ -60,8 +60,8 @@ class CompiledMetrics:
         weight = apply_mask("weighted_metrics", weight, mask, y_pred.dtype)
         for metrics, weights in ((self.metrics, () if plain is None else (plain,)), (self.weighted, (weight,))):
             for metric in metrics:
-                if logits[0] is not None and logits[0].serve(metric):
-                    metric.update_from_logits(y, logits[0].array, *weights)
+                if logits is not None and logits.serve(metric):
+                    metric.update_from_logits(y, logits.array, *weights)
                 else:
                     metric.update_state(y, y_pred, *weights)
 
@@ -116,11 +116,12 @@ class MetricsOfOutputs:
         for one, y_shape, pred_shape in zip(self.outputs, y_shapes, pred_shapes, strict=True):
             one.build(y_shape, pred_shape)
 
-    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any, logits: Sequence[Logits | None]) -> None:
+    def update(self, y: Any, y_pred: Any, weight: Any, mask: Any, logits: Any = None) -> None:
         """Take in a batch."""
         for i, one in enumerate(self.outputs):
             if one.all:
-                one.update(y[i], y_pred[i], None if weight is None else weight[i], mask[i], logits[i : i + 1])
+                w, a = (None if part is None else part[i] for part in (weight, logits))
+                one.update(y[i], y_pred[i], w, mask[i], a)
 
     @property
     def all(self) -> list[tuple[str, Any]]:

@@ -57,7 +57,7 @@ class Totals:
             values = zip(self.losses, step.loss_function.values, strict=True)
             self.losses = [total + value * samples for total, value in values]
         if self.named:
-            self.metrics.update(y, step.passes.output, weight, step.passes.output_mask, step.logits)
+            self.metrics.update(y, step.passes.output, weight, step.passes.output_mask, unpacked(step.logits))
 
     def logs(self) -> Logs:
         """Return the loss, those of several outputs, and metrics, by name."""
