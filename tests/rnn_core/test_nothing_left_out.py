@@ -27,15 +27,12 @@ from rnn_core.optimizers import schedules
 from . import (
     test_activations,
     test_constraints,
-    test_fit_any_settings,
     test_initializers,
     test_losses,
     test_losses_any_settings,
     test_metrics,
     test_metrics_any_settings,
-    test_optimizers,
     test_regularizers,
-    test_schedules,
 )
 from .covered import left_out, public_classes
 from .layers import (
@@ -48,6 +45,8 @@ from .layers import (
     test_rnn,
     test_wrappers,
 )
+from .optimizers import any_settings, test_schedules
+from .training.test_any_settings import CALLBACKS
 
 EVERYWHERE = {"name", "dtype", "reduction"}
 RANDOM = {"seed", "input_axes", "output_axes"}  # Glorot, He and Lecun are VarianceScaling, which has the axes
@@ -114,7 +113,7 @@ def test_every_setting_of_an_optimizer_is_drawn(cls):
     """By test_every_combination_of_settings_agrees_with_keras, over its examples."""
     refused = {"gradient_accumulation_steps", "loss_scale_factor"}
     drawn = {"name", "learning_rate", "weight_decay", *refused}
-    for strategy in (test_optimizers.OWN[cls], test_optimizers.CLIPS, test_optimizers.AVERAGES):
+    for strategy in (any_settings.OWN[cls], any_settings.CLIPS, any_settings.AVERAGES):
         for options in find_all(strategy):
             drawn |= set(options)
     assert set(cls().get_config()) <= drawn
@@ -185,4 +184,4 @@ def test_every_callback_that_changes_the_training_trains_beside_keras():
         "ProgbarLogger",
     }
     names = {c.__name__ for c in public_classes(callbacks, callbacks.Callback)}
-    assert names - watching == set(test_fit_any_settings.CALLBACKS)
+    assert names - watching == set(CALLBACKS)

@@ -10,12 +10,3 @@ def keras_in_float64():
 
     with float64_in(keras):
         yield
-
-
-@pytest.fixture(scope="module")
-def float64_everywhere():
-    """Let all layers, ours and Keras', compute in float64 unless they say otherwise."""
-    from ..float64 import float64_in
-
-    with float64_in():
-        yield

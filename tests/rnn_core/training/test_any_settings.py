@@ -9,18 +9,19 @@ from hypothesis import strategies as st
 
 import rnn_core
 
-from . import test_fit
-from .test_fit import BINARY, LABELS, VX, VY, W, X, Y, assert_same, assert_same_weights, keras, rmsprop, twins
+from . import small_models as small
+from .twins import BINARY, LABELS, VX, VY, W, X, Y, assert_same, assert_same_weights, keras, optimizer, rmsprop, twins
 
-float64 = test_fit.float64  # the fixture
+pytestmark = pytest.mark.usefixtures("float64_everywhere")
+
 PROBLEMS = {
-    "values": (test_fit.plain, "mse", "mae", Y),
-    "relu": (test_fit.relu_and_dense, "huber", "mse", Y),
-    "penalised": (test_fit.penalised, "mae", "mse", Y),
-    "confined": (test_fit.confined, "mse", "mae", Y),
-    "masked": (test_fit.masked, "mse", "mae", Y),
-    "binary": (test_fit.binary, "binary_crossentropy", "accuracy", BINARY),
-    "classes": (test_fit.classes, "sparse_categorical_crossentropy", "accuracy", LABELS),
+    "values": (small.plain, "mse", "mae", Y),
+    "relu": (small.relu_and_dense, "huber", "mse", Y),
+    "penalised": (small.penalised, "mae", "mse", Y),
+    "confined": (small.confined, "mse", "mae", Y),
+    "masked": (small.masked, "mse", "mae", Y),
+    "binary": (small.binary, "binary_crossentropy", "accuracy", BINARY),
+    "classes": (small.classes, "sparse_categorical_crossentropy", "accuracy", LABELS),
 }
 OPTIMIZERS = [
     ("RMSprop", {"learning_rate": 0.01, "momentum": 0.5, "centered": True}),
@@ -69,8 +70,8 @@ CALLBACKS = {
 
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_callbacks_change_the_training_as_in_keras(name):
-    compiled = test_fit.optimizer("SGD", learning_rate=0.25, momentum=0.75)
-    (theirs, ours), histories = twins(test_fit.plain, compiled), []
+    compiled = optimizer("SGD", learning_rate=0.25, momentum=0.75)
+    (theirs, ours), histories = twins(small.plain, compiled), []
     for model, k in ((ours, rnn_core), (theirs, keras)):
         histories.append(
             model.fit(
@@ -80,13 +81,13 @@ def test_callbacks_change_the_training_as_in_keras(name):
         )  # fmt: skip
     assert_same(histories[0].history, histories[1].history)
     assert_same_weights(ours, theirs)
-    plain = twins(test_fit.plain, compiled)[1]
+    plain = twins(small.plain, compiled)[1]
     plain.fit(X, Y, batch_size=4, epochs=9, shuffle=False, verbose=0)
     assert np.array_equal(plain.vector, ours.vector) == (name == "TerminateOnNaN")  # the others did change it
 
 
 def test_two_callbacks_at_once_are_keras():
-    (theirs, ours), histories = twins(test_fit.relu_and_dense, rmsprop()), []
+    (theirs, ours), histories = twins(small.relu_and_dense, rmsprop()), []
     for model, k in ((ours, rnn_core), (theirs, keras)):
         both = [CALLBACKS[name](k.callbacks) for name in ("ReduceLROnPlateau", "EarlyStopping")]
         more = {"validation_split": 0.25, "sample_weight": W, "callbacks": both}

@@ -2,79 +2,40 @@
 
 from __future__ import annotations
 
-import copy
-import os
-
 import numpy as np
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import keras
-
 import rnn_core
-from rnn_core.layers import Dense, Input, Masking, SimpleRNN
-from rnn_core.models import Model, Sequential
+from rnn_core.layers import Input, Masking, SimpleRNN
+from rnn_core.models import Model
 
-from .float64 import float64_in
+from ..float64 import keras
+from .three_outputs import (
+    DRAWS,
+    KIND,
+    LEVEL,
+    LOSSES,
+    ONES,
+    PAST,
+    PATH,
+    STEPS,
+    TODAY,
+    TOLERANCE,
+    WEIGHT,
+    N,
+    T,
+    X,
+    Y,
+    close,
+    pair,
+    same_weights,
+)
 
-TOLERANCE = {"rtol": 1e-10, "atol": 1e-12}
-
-N, T = 20, 4
-DRAWS = np.random.default_rng(3)
-PAST, TODAY = DRAWS.normal(size=(N, T, 2)), DRAWS.normal(size=(N, 3))
-LEVEL, PATH = DRAWS.normal(size=(N, 1)), DRAWS.normal(size=(N, T, 2))
-KIND = DRAWS.integers(0, 3, N)
-STEPS = np.where(DRAWS.random((N, T, 1)) < 0.4, 0, PAST)
-WEIGHT = DRAWS.uniform(0.5, 2, N)
-ONES = np.ones((N, 1))
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    with float64_in():
-        yield
-
-
-def pair(masked=False):
-    """Two inputs, three outputs of different kinds: a number, a sequence, a class."""
-    models = []
-    for k in (rnn_core, keras):
-        layers = k.layers
-        past, today = k.Input((T, 2), name="past"), k.Input((3,), name="today")
-        start = layers.Dense(3, "tanh", name="start")(today)
-        source = layers.Masking(name="mask")(past) if masked else past
-        # Keras drops the mask of a layer that is given an initial state, see test_a_mask_and_an_initial_state.
-        given = {} if masked else {"initial_state": start}
-        memory = layers.SimpleRNN(3, return_sequences=True, return_state=True, name="memory")
-        sequence, last = memory(source, **given)
-        level = layers.Dense(1, name="level")(last)
-        path = layers.Dense(2, name="path", kernel_regularizer=k.regularizers.L2(2**-6))(sequence)
-        kind = layers.Dense(3, "softmax", name="kind")(start)
-        models.append(k.Model([past, today], [level, path, kind], name="three"))
-    ours, theirs = models
-    theirs.set_weights([DRAWS.normal(size=w.shape) * 0.4 for w in theirs.get_weights()])
-    for layer in ours.layers:
-        layer.set_weights(theirs.get_layer(layer.name).get_weights())
-    return ours, theirs
-
-
-def close(ours, theirs):
-    assert set(ours) == set(theirs)
-    for name in theirs:
-        np.testing.assert_allclose(ours[name], theirs[name], **TOLERANCE, err_msg=name)
-
-
-def same_weights(ours, theirs):
-    for layer in ours.layers:
-        for a, b in zip(layer.get_weights(), theirs.get_layer(layer.name).get_weights(), strict=True):
-            np.testing.assert_allclose(a, b, **TOLERANCE, err_msg=layer.name)
-
+pytestmark = pytest.mark.usefixtures("float64_everywhere")
 
 MASKED = ("dicts", "weighted metrics", "weighted validation", "validation split", "an output without a loss")
 """Cases that are also run with masks."""
 
-LOSSES = ["mse", "mae", "sparse_categorical_crossentropy"]
-X, Y = [PAST, TODAY], [LEVEL, PATH, KIND]
 BY_NAME = {"kind": KIND, "level": LEVEL, "path": PATH}
 
 CASES = {
@@ -233,99 +194,6 @@ def test_a_mask_and_an_initial_state():
     np.testing.assert_array_equal(model.predict([STEPS, state]), by_hand)
 
 
-# Models that share layers.
-
-
-def test_a_model_cut_out_of_another():
-    chain = Sequential([Input((T, 2)), SimpleRNN(3, name="memory"), Dense(4, name="middle"), Dense(1, name="last")])
-    chain.compile("sgd", "mse")
-    chain.fit(PAST, LEVEL, verbose=0)
-    inside = Model(chain.inputs, chain.get_layer("memory").output)
-    np.testing.assert_array_equal(inside.predict(PAST), chain.layers[0](PAST))
-    before = chain.predict(PAST)
-    chain.fit(PAST, LEVEL, verbose=0)  # the part sees the new weights
-    np.testing.assert_array_equal(inside.predict(PAST), chain.layers[0](PAST))
-    assert (chain.predict(PAST) != before).any()
-    end = Model(chain.get_layer("middle").output, chain.output)
-    middle = Model(chain.input, chain.get_layer("middle").output)
-    np.testing.assert_allclose(end.predict(middle.predict(PAST)), chain.predict(PAST), rtol=1e-6)
-
-
-def test_a_head_on_a_base():
-    base = Sequential([Input((T, 2)), SimpleRNN(3, name="memory")], name="base")
-    base.compile("sgd", "mse")
-    base.fit(PAST, np.ones((N, 3)), verbose=0)
-    before = base.get_weights()
-    base.trainable = False
-    head = Model(base.input, Dense(1)(base.output))
-    head.compile("sgd", "mse")
-    head.fit(PAST, LEVEL, verbose=0)
-    assert all(np.array_equal(a, b) for a, b in zip(base.get_weights(), before, strict=True))
-    with pytest.raises(ValueError, match=r"can't be made with layers \['memory'\] alone: .* base = copy\.copy"):
-        Model(base.input, Dense(1)(base.output))  # a second head: the layer lies in the first one's vector
-    base = copy.copy(base)  # what the message advises
-    second = Model(base.input, Dense(2)(base.output))
-    second.compile("sgd", "mse")
-    second.fit(PAST, np.ones((N, 2)), verbose=0)
-    assert all(np.array_equal(a, b) for a, b in zip(second.get_weights(), before, strict=False))
-    both = Model(head.input, [head.output, Dense(2)(head.layers[1].output)])  # or one model with both heads
-    both.compile("sgd", "mse")
-    both.fit(PAST, [LEVEL, np.ones((N, 2))], verbose=0)
-    assert np.shares_memory(both.vector, head.vector)
-
-
-def test_a_model_called_like_a_layer_is_trained_with_the_rest():
-    base = Sequential([Input((T, 2)), SimpleRNN(3)], name="base")
-    before = base.get_weights()
-    start = Input((T, 2))
-    nested = Model(start, Dense(1)(base(start)))
-    nested.compile("sgd", "mse")
-    nested.fit(PAST, LEVEL, verbose=0)
-    assert any((a != b).any() for a, b in zip(base.get_weights(), before, strict=True))
-    np.testing.assert_array_equal(base.predict(PAST), nested.layers[1](PAST))
-
-
-def test_encoder_and_decoder_are_taken_apart_for_inference():
-    source, target = Input((T, 2), name="source"), Input((None, 3), name="target")
-    encoder = SimpleRNN(5, return_state=True, name="encoder")
-    decoder = SimpleRNN(5, return_sequences=True, return_state=True, name="decoder")
-    head = Dense(3, name="head")
-    _, state = encoder(source)
-    h, _ = decoder(target, initial_state=state)
-    training = Model([source, target], head(h))
-    training.compile("rmsprop", "mse")
-    target_data = DRAWS.normal(size=(N, 6, 3)).astype("float32")
-    training.fit([PAST, target_data], target_data, verbose=0)
-
-    encode = Model(source, state)
-    given = Input((5,), name="given")
-    out, new_state = decoder(target, initial_state=given)
-    decode = Model([target, given], [head(out), new_state])
-    state_data = encode.predict(PAST)
-    steps = []
-    for t in range(6):
-        y, state_data = decode.predict([target_data[:, t : t + 1], state_data])
-        steps.append(y)
-    np.testing.assert_allclose(np.concatenate(steps, 1), training.predict([PAST, target_data]), rtol=1e-10, atol=1e-12)
-    training.fit([PAST, target_data], target_data, verbose=0)  # goes on after its layers went into other models
-    np.testing.assert_allclose(encode.predict(PAST), encode(PAST), rtol=1e-12)
-
-
-def test_a_model_called_twice_shares_its_weights():
-    draws = np.random.default_rng(0)
-    inner = Model(a := Input((3,)), Dense(2, "tanh")(a))
-    left, right = Input((3,)), Input((3,))
-    model = Model([left, right], [inner(left), inner(right)])
-    assert model.count_params() == inner.count_params()
-    x = draws.normal(size=(4, 3))
-    first, second = model.predict([x, 2 * x])
-    np.testing.assert_array_equal(first, inner.predict(x))
-    np.testing.assert_array_equal(second, inner.predict(2 * x))
-
-
-# What is refused.
-
-
 def test_data_that_does_not_fit_is_refused_by_name():
     model, _ = pair()
     model.compile("sgd", LOSSES)
@@ -356,23 +224,6 @@ def test_data_that_does_not_fit_is_refused_by_name():
         model.fit(X, Y, class_weight={0: 1.0}, verbose=0)
 
 
-# As configs, in files.
-
-
-def test_a_model_survives_its_config():
-    ours, theirs = pair()
-    twins = [type(ours).from_config(ours.get_config()), type(ours).from_config(theirs.get_config())]
-    for twin in twins:
-        assert [layer.name for layer in twin.layers] == [layer.name for layer in ours.layers]
-        assert (twin.name, twin.input_names, twin.output_names) == (ours.name, ours.input_names, ours.output_names)
-        twin.set_weights(ours.get_weights())
-        for a, b in zip(twin.predict(X), ours.predict(X), strict=True):
-            np.testing.assert_array_equal(a, b)
-        assert twin.get_config() == ours.get_config()
-    again = keras.Model.from_config(ours.get_config())
-    assert [layer.name for layer in again.layers] == [layer.name for layer in theirs.layers]
-
-
 def test_weights_go_through_a_file(tmp_path):
     ours, _ = pair()
     before = ours.predict(X)
@@ -381,31 +232,3 @@ def test_weights_go_through_a_file(tmp_path):
     other.load_weights(tmp_path / "w.weights.npz")
     for a, b in zip(other.predict(X), before, strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_a_cyclic_config_is_refused_by_name():
-    a = Input((3,), name="a")
-    config = Model(a, Dense(3, name="second")(Dense(3, name="first")(a))).get_config()
-    first, second = config["layers"][1:]
-    first["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["second", 0, 0]
-    with pytest.raises(ValueError, match=r"The graph is cyclic: layers first, second wait for each other"):
-        Model.from_config(config)
-    second["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["third", 0, 0]
-    with pytest.raises(ValueError, match=r"'second' reads from a layer 'third' that the config does not have"):
-        Model.from_config(config)
-
-
-def test_readers_snippet():
-    texts = []
-    for k in (rnn_core, keras):
-        k.utils.clear_session()
-        visible = k.Input(shape=(None, 4))
-        hidden = k.layers.SimpleRNN(32, activation="relu")(visible)
-        hidden = k.layers.Dense(8, activation="relu")(hidden)
-        output = k.layers.Dense(1)(hidden)
-        model = k.Model(inputs=visible, outputs=output)
-        model.compile("rmsprop", "mse")
-        model.fit(np.ones((5, 3, 4)), np.ones(5), verbose=0)
-        model.summary(print_fn=texts.append)
-    assert texts[0] == texts[1]
-    assert "input_layer (InputLayer)" in texts[0]
