@@ -31,9 +31,16 @@ def test_predictions_agree_with_the_reference(module):
 def test_plain_c_agrees_with_the_reference():
     try:
         runner = plain_c.Runner(FIT)
-    except plain_c.MissingCompiler:
-        pytest.skip("no gcc")
+    except plain_c.MissingCompiler as missing:
+        pytest.skip(str(missing))
     assert agreement.disagreement(FIT, agreement.reference(FIT), runner.step()) is None
+
+
+def test_without_gcc_plain_c_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(plain_c, "BUILD", tmp_path)  # where nothing is compiled yet
+    monkeypatch.setattr(plain_c.shutil, "which", lambda name: None)
+    with pytest.raises(plain_c.MissingCompiler, match="gcc was not found: install it"):
+        plain_c.Runner(FIT)
 
 
 @pytest.mark.parametrize("workload", TRAINED, ids=lambda w: w.name)
