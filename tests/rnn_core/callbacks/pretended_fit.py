@@ -74,7 +74,7 @@ def losses(*values):
     return [{"loss": float(value)} for value in values]
 
 
-class Both(Callback):
+class Adapted(Callback):
     """Lets a Keras callback run in a list of ours."""
 
     def __init__(self, inner):

@@ -12,7 +12,7 @@ from rnn_core.callbacks import CallbackList, LambdaCallback
 from ..float64 import keras
 
 
-def test_lambda_callback():
+def test_a_lambda_callback_calls_the_functions_it_was_given():
     seen = []
     callback = LambdaCallback(
         lambda epoch, logs: seen.append(epoch),
@@ -25,6 +25,9 @@ def test_lambda_callback():
     hooks.on_train_batch_end(1, {"loss": 1})
     hooks.on_predict_begin()
     assert seen == [3, (1, {"loss": 1.0}), "predict"]
+
+
+def test_a_lambda_callback_refuses_other_names_and_what_is_no_function():
     with pytest.raises(TypeError, match=r"'on_epoch_ends' is no hook\. Did you mean 'on_epoch_end'"):
         LambdaCallback(on_epoch_ends=print)
     with pytest.raises(TypeError, match="on_train_end must be a function, got 3"):

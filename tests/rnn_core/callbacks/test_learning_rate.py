@@ -11,7 +11,7 @@ from rnn_core import config
 from rnn_core.callbacks import CallbackList, History, LambdaCallback, LearningRateScheduler, ReduceLROnPlateau
 
 from ..float64 import keras
-from .pretended_fit import Both, deltas, fit, losses, modes, series
+from .pretended_fit import Adapted, deltas, fit, losses, modes, series
 
 
 @given(
@@ -31,7 +31,7 @@ def test_reduce_lr_on_plateau_decides_as_keras(values, options):
         seen = []
         callback = cls(**options)
         notes = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(dict(logs)))
-        text = fit(CallbackList([Both(callback), notes]), [{"val_loss": value} for value in values])[2]
+        text = fit(CallbackList([Adapted(callback), notes]), [{"val_loss": value} for value in values])[2]
         return seen, callback.wait, callback.cooldown_counter, text
 
     np.testing.assert_equal(rates(ReduceLROnPlateau), rates(keras.callbacks.ReduceLROnPlateau))
@@ -50,7 +50,7 @@ def test_learning_rate_scheduler_sets_what_keras_sets(schedule):
     def run(cls):
         seen = []
         notes = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["learning_rate"]))
-        text = fit(CallbackList([Both(cls(schedule, verbose=1)), notes]), losses(1, 1, 1))[2]
+        text = fit(CallbackList([Adapted(cls(schedule, verbose=1)), notes]), losses(1, 1, 1))[2]
         return seen, text
 
     assert run(LearningRateScheduler) == run(keras.callbacks.LearningRateScheduler)

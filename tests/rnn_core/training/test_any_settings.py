@@ -10,7 +10,22 @@ from hypothesis import strategies as st
 import rnn_core
 
 from . import small_models as small
-from .twins import BINARY, LABELS, VX, VY, W, X, Y, assert_same, assert_same_weights, keras, optimizer, rmsprop, twins
+from .twins import (
+    BINARY,
+    LABELS,
+    VX,
+    VY,
+    W,
+    X,
+    Y,
+    assert_same,
+    assert_same_weights,
+    keras,
+    optimizer,
+    rmsprop,
+    started,
+    twins,
+)
 
 pytestmark = pytest.mark.usefixtures("float64_everywhere")
 
@@ -81,7 +96,7 @@ def test_callbacks_change_the_training_as_in_keras(name):
         )  # fmt: skip
     assert_same(histories[0].history, histories[1].history)
     assert_same_weights(ours, theirs)
-    plain = twins(small.plain, compiled)[1]
+    plain = started(rnn_core, small.plain, compiled)
     plain.fit(X, Y, batch_size=4, epochs=9, shuffle=False, verbose=0)
     assert np.array_equal(plain.vector, ours.vector) == (name == "TerminateOnNaN")  # the others did change it
 

@@ -11,7 +11,7 @@ import rnn_core
 
 from ..float64 import keras
 from . import small_models as small
-from .twins import VX, VY, X, Y, assert_same, assert_same_weights, optimizer, rmsprop, twins
+from .twins import VX, VY, X, Y, assert_same, assert_same_weights, optimizer, rmsprop, started, twins
 
 pytestmark = pytest.mark.usefixtures("float64_everywhere")
 
@@ -37,72 +37,67 @@ def test_early_stopping_restores_the_best_weights_as_keras():
     assert_same_weights(ours, theirs)
 
 
-def test_callbacks_see_what_keras_callbacks_see(tmp_path):
-    theirs, ours = twins(small.plain, rmsprop(metrics=["mae"]))
-    seen, rows = {}, {}
-    for name, k, model in (("theirs", keras, theirs), ("ours", rnn_core, ours)):
+DATA = {"x": X, "y": Y, "batch_size": 4, "epochs": 4, "shuffle": False, "verbose": 0, "validation_data": (VX, VY)}
+
+
+def scheduler(k):
+    return k.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5 if epoch else 0.02)
+
+
+def test_callbacks_see_what_keras_callbacks_see():
+    seen = []
+    for k, model in zip((keras, rnn_core), twins(small.plain, rmsprop(metrics=["mae"])), strict=True):
         events = []
 
         def note(hook, events=events):
             return lambda *args, logs=None: events.append((hook, *args, logs))
 
         hooks = ["epoch_begin", "epoch_end", "train_begin", "train_end", "train_batch_begin", "train_batch_end"]
-        csv_file = tmp_path / f"{name}.csv"
-        suffix = "npz" if k is rnn_core else "weights.h5"
-        model.fit(
-            X,
-            Y,
-            batch_size=4,
-            epochs=4,
-            shuffle=False,
-            verbose=0,
-            validation_data=(VX, VY),
-            callbacks=[
-                k.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5 if epoch else 0.02),
-                k.callbacks.CSVLogger(csv_file),
-                k.callbacks.ModelCheckpoint(
-                    tmp_path / f"{name}-{{epoch}}.{suffix}", save_best_only=True, save_weights_only=True
-                ),
-                k.callbacks.LambdaCallback(**{f"on_{hook}": note(hook) for hook in hooks}),
-            ],
-        )
-        seen[name] = events
-        with csv_file.open() as file:
-            rows[name] = list(csv.DictReader(file))
-    assert len(seen["ours"]) == len(seen["theirs"])
-    for mine, expected in zip(seen["ours"], seen["theirs"], strict=True):
+        notes = k.callbacks.LambdaCallback(**{f"on_{hook}": note(hook) for hook in hooks})
+        model.fit(**DATA, callbacks=[scheduler(k), notes])
+        seen.append(events)
+    for expected, mine in zip(*seen, strict=True):
         assert mine[0] == expected[0]
         numbers = [[a for a in event[1:] if not isinstance(a, dict) and a is not None] for event in (mine, expected)]
         assert numbers[0] == numbers[1]
         logs = [next((a for a in event[1:] if isinstance(a, dict)), {}) for event in (mine, expected)]
-        assert_same(logs[0], logs[1])
-    for mine, expected in zip(rows["ours"], rows["theirs"], strict=True):
-        assert_same(
-            {name: float(value) for name, value in mine.items()},
-            {name: float(value) for name, value in expected.items()},
-        )
-    assert [float(row["learning_rate"]) for row in rows["ours"]] == [0.02, 0.01, 0.005, 0.0025]
-    files = sorted(path.name.removesuffix(".npz") for path in tmp_path.glob("ours-*"))
-    assert [f.removeprefix("ours") for f in files] == sorted(
-        path.name.removesuffix(".weights.h5").removeprefix("theirs") for path in tmp_path.glob("theirs-*")
-    )
-    theirs.load_weights(sorted(tmp_path.glob("theirs-*"))[-1])
-    ours.load_weights(sorted(tmp_path.glob("ours-*"))[-1])
-    assert_same_weights(ours, theirs)
+        assert_same(*logs)
+
+
+def test_callbacks_write_what_keras_callbacks_write(tmp_path):
+    theirs, ours = twins(small.plain, rmsprop(metrics=["mae"]))
+    rows, checkpoints = [], []
+    for k, model, suffix in ((keras, theirs, ".weights.h5"), (rnn_core, ours, ".npz")):
+        folder = tmp_path / suffix
+        folder.mkdir()
+        logger = k.callbacks.CSVLogger(tmp_path / "log.csv")
+        path = folder / f"{{epoch}}{suffix}"
+        saver = k.callbacks.ModelCheckpoint(path, save_best_only=True, save_weights_only=True)
+        model.fit(**DATA, callbacks=[scheduler(k), logger, saver])
+        with (tmp_path / "log.csv").open() as file:
+            rows.append([{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)])
+        files = sorted(folder.iterdir())
+        checkpoints.append([file.name.removesuffix(suffix) for file in files])
+        model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+        model.load_weights(files[-1])
+    for expected, mine in zip(*rows, strict=True):
+        assert_same(mine, expected)
+    assert [row["learning_rate"] for row in rows[1]] == [0.02, 0.01, 0.005, 0.0025]
+    assert checkpoints[0] == checkpoints[1]
     assert_same_weights(ours, theirs)
 
 
 def test_a_callback_may_stop_within_an_epoch():
-    _, ours = twins(small.plain, rmsprop())
+    ours = started(rnn_core, small.plain, rmsprop())
     batches = []
 
     def stop(batch, logs):
         batches.append(batch)
         ours.stop_training = batch == 1
 
-    history = ours.fit(
-        X, Y, batch_size=4, epochs=5, verbose=0, callbacks=[rnn_core.callbacks.LambdaCallback(on_train_batch_end=stop)]
-    )
+    stopper = rnn_core.callbacks.LambdaCallback(on_train_batch_end=stop)
+    history = ours.fit(X, Y, batch_size=4, epochs=5, verbose=0, callbacks=stopper)
     assert batches == [0, 1]
+    assert history.epoch == [0]
     assert len(history.history["loss"]) == 1
     assert len(ours.fit(X, Y, epochs=2, verbose=0).history["loss"]) == 2

@@ -23,18 +23,18 @@ GAPS = X * (draws.random((11, 3, 1)) > 0.4)
 GAPS[:2] = [[[0, 0], [1, 2], [0, 0]], [[0, 0], [0, 0], [0, 0]]]
 
 
-def twins(layers, compiled, x=X, batch=None):
-    """The same model in Keras and here, with the same weights."""
-    models = []
-    for k in (keras, rnn_core):
-        model = k.models.Sequential([k.Input(x.shape[1:], batch_size=batch), *layers(k)])
-        model.compile(**(compiled(k) if callable(compiled) else compiled), run_eagerly=True)
-        models.append(model)
-    theirs, ours = models
+def started(k, layers, compiled, x=X, batch=None):
+    """A compiled model of keras or rnn_core, with weights that are always the same."""
+    model = k.models.Sequential([k.Input(x.shape[1:], batch_size=batch), *layers(k)])
+    model.compile(**(compiled(k) if callable(compiled) else compiled), run_eagerly=True)
     start = np.random.default_rng(5)
-    ours.set_weights([start.normal(size=w.shape) / 2 for w in theirs.get_weights()])
-    theirs.set_weights(ours.get_weights())
-    return theirs, ours
+    model.set_weights([start.normal(size=w.shape) / 2 for w in model.get_weights()])
+    return model
+
+
+def twins(layers, compiled, x=X, batch=None):
+    """The same model in Keras and here."""
+    return [started(k, layers, compiled, x, batch) for k in (keras, rnn_core)]
 
 
 def assert_same(ours, theirs):
