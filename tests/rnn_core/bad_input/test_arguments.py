@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rnn_core
-from rnn_core import constraints, initializers, optimizers, regularizers
+from rnn_core import initializers
 from rnn_core.layers import Dense, Input, SimpleRNN
 
-from .samples import BAD_COUNT, INF, NAN, W, X, Y
+from .samples import BAD_COUNT, NAN, W, X, Y
 
 ARGUMENTS = {
     "batch_size 0": ({"batch_size": 0}, f"batch_size {BAD_COUNT} 1, got 0"),
@@ -54,50 +54,51 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("case", ARGUMENTS)
-def test_arguments_of_fit(case, model, unchanged):
+def test_arguments_of_fit_out_of_range_are_refused(case, model, unchanged):
     given, message = ARGUMENTS[case]
     with pytest.raises((ValueError, TypeError), match=message):
         model.fit(X, Y, **{"verbose": 0, **given})
 
 
-def test_arguments_of_the_others(model, unchanged):
+@pytest.mark.parametrize("method", ["evaluate", "predict"])
+def test_arguments_of_evaluate_and_predict_out_of_range_are_refused(method, model, unchanged):
+    def ask(**given):
+        getattr(model, method)(*((X, Y) if method == "evaluate" else (X,)), **{"verbose": 0, **given})
+
     for size in (0, -1, 2.5, True):
-        for ask in (model.evaluate, model.predict):
-            with pytest.raises(ValueError, match=f"batch_size {BAD_COUNT} 1, got {size}"):
-                ask(*((X, Y) if ask == model.evaluate else (X,)), batch_size=size)
-    for ask in (model.evaluate, model.predict):
-        with pytest.raises(ValueError, match="verbose must be 'auto', 0, 1 or 2, got 7"):
-            ask(*((X, Y) if ask == model.evaluate else (X,)), verbose=7)
-        with pytest.raises(TypeError, match=r"callbacks must hold .* got the class EarlyStopping"):
-            ask(*((X, Y) if ask == model.evaluate else (X,)), verbose=0, callbacks=[rnn_core.callbacks.EarlyStopping])
+        with pytest.raises(ValueError, match=f"batch_size {BAD_COUNT} 1, got {size}"):
+            ask(batch_size=size)
+    with pytest.raises(ValueError, match="verbose must be 'auto', 0, 1 or 2, got 7"):
+        ask(verbose=7)
+    with pytest.raises(TypeError, match=r"callbacks must hold .* got the class EarlyStopping"):
+        ask(callbacks=[rnn_core.callbacks.EarlyStopping])
+
+
+def test_a_mask_of_another_shape_is_refused(model):
     with pytest.raises(ValueError, match=r"mask must be .* \(batch, timesteps\) = \(8, 3\), got \(8, 2\)"):
         model(X, mask=np.ones((8, 2)))
 
 
-REFUSED = {  # arguments that Keras knows
-    "steps_per_epoch": lambda m: m.fit(X, Y, steps_per_epoch=3),
-    "validation_steps": lambda m: m.fit(X, Y, validation_steps=3),
-    "steps": lambda m: m.evaluate(X, Y, steps=3),
-    "steps is": lambda m: m.predict(X, steps=3),
-    "loss_weights": lambda m: m.compile("sgd", "mse", loss_weights=[1.0]),
-    "loss_scale_factor": lambda m: optimizers.SGD(loss_scale_factor=2.0),
-    "gradient_accumulation_steps": lambda m: optimizers.RMSprop(gradient_accumulation_steps=2),
-    "lora_rank": lambda m: Dense(1, lora_rank=2),
-    "batch_input_shape": lambda m: SimpleRNN(1, batch_input_shape=(1, 2, 3)),
-    "weights": lambda m: Dense(1, weights=[]),
-    "sparse": lambda m: Input((3, 2), sparse=True),
-    "tensor": lambda m: Input((3, 2), tensor=X),
-    "include_optimizer": lambda m: m.save_weights("w.npz", include_optimizer=True),
-    "by_name": lambda m: m.load_weights("w.npz", by_name=True),
-    "save_weights_only": lambda m: rnn_core.callbacks.ModelCheckpoint("w.npz", save_weights_only=False),
-}
+REFUSED = [  # an argument that Keras knows, and a call with it
+    ("steps_per_epoch", lambda m: m.fit(X, Y, steps_per_epoch=3)),
+    ("validation_steps", lambda m: m.fit(X, Y, validation_steps=3)),
+    ("steps", lambda m: m.evaluate(X, Y, steps=3)),
+    ("steps", lambda m: m.predict(X, steps=3)),
+    ("loss_weights", lambda m: m.compile("sgd", "mse", loss_weights=[1.0])),
+    ("batch_input_shape", lambda m: SimpleRNN(1, batch_input_shape=(1, 2, 3))),
+    ("weights", lambda m: Dense(1, weights=[])),
+    ("sparse", lambda m: Input((3, 2), sparse=True)),
+    ("tensor", lambda m: Input((3, 2), tensor=X)),
+    ("include_optimizer", lambda m: m.save_weights("w.npz", include_optimizer=True)),
+    ("by_name", lambda m: m.load_weights("w.npz", by_name=True)),
+]
 
 
-@pytest.mark.parametrize("argument", REFUSED)
-def test_arguments_of_keras_that_are_refused_are_named(argument, model):
+@pytest.mark.parametrize(("argument", "ask"), REFUSED)
+def test_arguments_of_keras_that_are_refused_are_named(argument, ask, model, unchanged):
     before = model.loss
-    with pytest.raises((ValueError, TypeError), match=argument):
-        REFUSED[argument](model)
+    with pytest.raises((ValueError, TypeError), match=rf"\b{argument}\b"):
+        ask(model)
     assert model.loss is before
 
 
@@ -106,56 +107,46 @@ UNITS = [0, -1, 1.5, 2.0, True, "8", None, [4]]
 
 @pytest.mark.parametrize("units", UNITS, ids=repr)
 @pytest.mark.parametrize("layer", [Dense, SimpleRNN])
-def test_units(layer, units):
+def test_units_are_a_whole_number_above_zero(layer, units):
     with pytest.raises(
         ValueError, match=re.escape(f"{layer.__name__}: units must be an integer of at least 1, got {units!r}")
     ):
         layer(units)
 
 
-@pytest.mark.parametrize("rate", [0, -0.1, NAN, INF, "0.1", None, True])
-@pytest.mark.parametrize("optimizer", [optimizers.RMSprop, optimizers.SGD, optimizers.Adam])
-def test_learning_rates(optimizer, rate):
-    with pytest.raises(ValueError, match=f"{optimizer.__name__}: learning_rate must be a number above 0, got {rate!r}"):
-        optimizer(rate)
+WITH_DTYPE = {
+    "layer": lambda dtype: Dense(1, dtype=dtype),
+    "Input": lambda dtype: Input((3,), dtype=dtype),
+    "initializer": lambda dtype: initializers.Zeros()((2,), dtype=dtype),
+}
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16", "int32", "complex64", 3])
-def test_dtypes(dtype):
-    message = rf"dtype must be 'float32' or 'float64', got {dtype!r}"
-
-    def indices():
-        return Input((3,), dtype=dtype)
-
-    for ask in (
-        lambda: Dense(1, dtype=dtype),
-        indices,
-        lambda: rnn_core.config.set_floatx(dtype),
-        lambda: initializers.Zeros()((2,), dtype=dtype),
-    ):
-        if dtype == "int32" and ask is indices:  # what an Embedding reads
-            assert ask().dtype == "int32"
-            continue
-        with pytest.raises(ValueError, match=message):
-            ask()
-    assert rnn_core.config.floatx() == "float32"
+@pytest.mark.parametrize("ask", WITH_DTYPE)
+def test_two_dtypes_are_taken_and_no_other(ask, dtype):
+    if (ask, dtype) == ("Input", "int32"):  # what an Embedding reads
+        assert WITH_DTYPE[ask](dtype).dtype == "int32"
+    else:
+        with pytest.raises(ValueError, match=rf"dtype must be 'float32' or 'float64', got {dtype!r}"):
+            WITH_DTYPE[ask](dtype)
 
 
-def test_small_arguments():
-    with pytest.raises(TypeError, match="Input: shape must be a tuple of sizes without the batch, got 4"):
-        Input(4)
-    with pytest.raises(ValueError, match="Input: every size in shape must be an integer of at least 1, got 0"):
-        Input((0, 2))
-    with pytest.raises(ValueError, match="Input needs shape or batch_shape, one of the two"):
-        Input()
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ((4,), TypeError, "Input: shape must be a tuple of sizes without the batch, got 4"),
+        (((0, 2),), ValueError, "Input: every size in shape must be an integer of at least 1, got 0"),
+        ((), ValueError, "Input needs shape or batch_shape, one of the two"),
+    ],
+)
+def test_an_input_needs_a_shape_of_sizes_above_zero(given, error, message):
+    with pytest.raises(error, match=message):
+        Input(*given)
+
+
+def test_the_name_of_a_layer_is_text():
     with pytest.raises(TypeError, match="Dense: name must be a str, got 3"):
         Dense(1, name=3)
-    with pytest.raises(ValueError, match=r"L2: .* got nan"):
-        regularizers.L2(NAN)
-    with pytest.raises(ValueError, match=r"MaxNorm: .* got nan"):
-        constraints.MaxNorm(NAN)
-    with pytest.raises(ValueError, match=r"seed must be an integer from 0 to 2\*\*32 - 1, got -1"):
-        rnn_core.utils.set_random_seed(-1)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +160,6 @@ def test_small_arguments():
         ([0, 1], 2.5, "num_classes must be an integer of at least 1, got 2.5"),
     ],
 )
-def test_to_categorical(x, classes, message):
+def test_what_is_no_class_number_has_no_category(x, classes, message):
     with pytest.raises((ValueError, TypeError), match=message):
         rnn_core.utils.to_categorical(x, classes)

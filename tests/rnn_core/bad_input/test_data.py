@@ -49,7 +49,7 @@ ANY_DATA = {  # x, what is said
 
 
 @pytest.mark.parametrize("case", ANY_DATA)
-def test_inputs(case, model, unchanged):
+def test_bad_inputs_are_refused_by_every_method(case, model, unchanged):
     x, message = ANY_DATA[case]
     for ask in (
         lambda: model.fit(x, Y, verbose=0),
@@ -90,7 +90,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("case", TARGETS)
-def test_targets(case, model, unchanged):
+def test_bad_targets_are_refused_by_every_method(case, model, unchanged):
     y, message = TARGETS[case]
     for ask in (
         lambda: model.fit(X, y, verbose=0),
@@ -105,7 +105,7 @@ def test_targets(case, model, unchanged):
         model.fit(X, Y, validation_data=(X, y), verbose=0)
 
 
-def test_targets_of_one_output_are_not_broadcast_over_several(model):
+def test_targets_of_one_output_are_not_broadcast_over_several():
     wide = Sequential([Input((3, 2)), Dense(3)])
     wide.compile("sgd", "mae")
     with pytest.raises(ValueError, match=rf"y_true of shape \(8, 3, 1\) .* \(8, 3, 3\)\. {BROADCAST}"):
@@ -123,7 +123,7 @@ WEIGHTS = {
 
 
 @pytest.mark.parametrize("case", WEIGHTS)
-def test_sample_weights(case, model, unchanged):
+def test_bad_sample_weights_are_refused_by_every_method(case, model, unchanged):
     w, message = WEIGHTS[case]
     for ask in (
         lambda: model.fit(X, Y, sample_weight=w, verbose=0),
@@ -138,7 +138,7 @@ def test_sample_weights(case, model, unchanged):
         model.fit(X, Y, validation_data=(X, Y, w), verbose=0)
 
 
-def test_weights_of_samples_for_sequences_say_how():
+def test_weights_of_samples_that_sequences_do_not_take_say_what_they_take():
     model = Sequential([Input((3, 2)), Dense(1)])
     model.compile("sgd", "mse")
     y = np.zeros((8, 3, 1))

@@ -211,12 +211,6 @@ def test_text_is_no_input():
         Dense(2, name="words")([["a", "b"]])
 
 
-@pytest.mark.parametrize("units", [0, -1, 2.0, "3", None, True])
-def test_units_are_a_whole_number_above_zero(units):
-    with pytest.raises(ValueError, match="Dense: units must be an integer of at least 1"):
-        Dense(units)
-
-
 def test_keras_arguments_that_are_not_supported_are_refused():
     for arguments in ({"lora_rank": 2}, {"quantization_config": {}}):
         with pytest.raises(TypeError, match="does not know"):

@@ -56,6 +56,9 @@ def test_names_count_as_in_keras():
         models = [k.Sequential(), k.Sequential(layers[:1]), k.Sequential(name="own")]
         made.append([item.name for item in layers + models])
     assert made[0] == made[1]
+
+
+def test_two_layers_of_one_name_are_refused():
     with pytest.raises(ValueError, match="has a layer 'a' already: names must differ"):
         Sequential([Dense(1, name="a"), Dense(2, name="a")])
 
@@ -106,7 +109,7 @@ def test_a_model_without_a_shape_is_built_by_the_first_data():
         assert_one_vector(model)
 
 
-def test_any_number_of_timesteps():
+def test_one_model_takes_any_number_of_timesteps():
     model = Sequential([Input((None, 2)), SimpleRNN(4), Dense(1)])
     model.compile("sgd", "mse")
     for timesteps in (1, 3, 7):
@@ -117,7 +120,7 @@ def test_any_number_of_timesteps():
     assert model.output_shape == (None, 1)
 
 
-def test_layers_by_name_and_index():
+def test_layers_are_found_by_name_and_by_index():
     model = make()
     assert model.get_layer("middle") is model.get_layer(index=1) is model.layers[1]
     assert model.get_layer(index=-1) is model.layers[-1]

@@ -43,7 +43,7 @@ def test_a_changed_model_needs_a_new_optimizer_and_trains_with_it():
     assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
 
 
-def test_popping_everything():
+def test_a_model_whose_layers_are_all_popped_starts_from_its_input_again():
     model = make()
     names = [model.pop().name for _ in range(3)]
     assert names[-1] == "memory"

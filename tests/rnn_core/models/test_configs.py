@@ -77,7 +77,7 @@ def test_a_keras_config_makes_a_model():
         Sequential.from_config(config)
 
 
-def test_models_go_to_the_config_and_back():
+def test_a_sequential_model_survives_its_config():
     model = make(name="mine")
     again = Sequential.from_config(model.get_config())
     assert again.get_config() == model.get_config()
@@ -88,11 +88,15 @@ def test_models_go_to_the_config_and_back():
     assert not Sequential.from_config(unbuilt.get_config()).built
     unbuilt.build((None, 3, 2))
     assert Sequential.from_config(unbuilt.get_config()).input_shape == (None, 3, 2)
+
+
+def test_a_sequential_model_is_a_model_and_shows_its_name():
+    model = make(name="mine")
     assert isinstance(model, Model)
     assert repr(model) == "<Sequential name=mine, built=True>"
 
 
-def test_a_model_survives_its_config():
+def test_a_functional_model_survives_its_config():
     ours, theirs = three_outputs.pair()
     twins = [type(ours).from_config(ours.get_config()), type(ours).from_config(theirs.get_config())]
     for twin in twins:
@@ -118,7 +122,7 @@ def test_a_cyclic_config_is_refused_by_name():
         Model.from_config(config)
 
 
-def test_readers_snippet():
+def test_a_functional_model_is_summed_up_as_in_keras():
     texts = []
     for k in (rnn_core, keras):
         k.utils.clear_session()

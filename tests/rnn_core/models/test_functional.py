@@ -11,7 +11,6 @@ from rnn_core.models import Model
 
 from ..float64 import keras
 from .three_outputs import (
-    DRAWS,
     KIND,
     LEVEL,
     LOSSES,
@@ -71,7 +70,7 @@ CASES = {
 }
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # Keras', where an output has no loss
 @pytest.mark.parametrize(("case", "masked"), [(c, False) for c in CASES] + [(c, True) for c in MASKED])
 def test_training_is_keras_training(case, masked):
     """In whole batches: TensorFlow's Keras counts a smaller last batch as a whole one, in the losses of the outputs."""
@@ -103,25 +102,22 @@ def test_sample_weights_by_the_names_of_the_outputs():
     histories = []
     for given in (weights, dict(zip(("level", "path", "kind"), weights, strict=True))):
         model, _ = pair()
-        model.vector[...] = 0.1
         model.compile("sgd", LOSSES)
         histories.append(model.fit(X, Y, sample_weight=given, verbose=0, shuffle=False).history)
     assert histories[0] == histories[1]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_single_batches():
+def test_single_batches_are_keras():
     ours, theirs = pair()
     for model in (ours, theirs):
         model.compile("sgd", LOSSES, metrics=[["mae"], None, ["accuracy"]])
     for _ in range(2):
         kept = [model.train_on_batch(X, Y, return_dict=True) for model in (ours, theirs)]
-    assert set(kept[0]) == set(kept[1])
-    close(*kept)
+        close(*kept)
     ours_test, theirs_test = (
         model.test_on_batch(X, Y, sample_weight=[WEIGHT, ONES, WEIGHT]) for model in (ours, theirs)
     )
-    assert len(ours_test) == len(theirs_test)
+    np.testing.assert_allclose(ours_test, theirs_test, **TOLERANCE)
     same_weights(ours, theirs)
     for mine, other in zip(ours.predict_on_batch(X), theirs.predict_on_batch(X), strict=True):
         np.testing.assert_allclose(mine, other, **TOLERANCE)
@@ -129,8 +125,7 @@ def test_single_batches():
         np.testing.assert_allclose(mine, np.asarray(other), **TOLERANCE)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_callbacks_see_what_keras_callbacks_see():
+def test_logs_have_the_names_that_keras_gives_them():
     seen = []
     for k, model in zip((rnn_core, keras), pair(), strict=True):
         noted: list = []
@@ -165,7 +160,6 @@ def test_predictions_do_not_depend_on_the_batch_size():
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_dict_of_outputs_is_predicted_as_a_dict():
     made = []
     for k in (rnn_core, keras):
@@ -179,7 +173,7 @@ def test_a_dict_of_outputs_is_predicted_as_a_dict():
     close(made[0][0], made[1][0])
     assert set(made[0][1]) == set(made[1][1]) == {"one", "two"}
     for name in ("one", "two"):
-        np.testing.assert_allclose(made[0][1][name], made[1][1][name], rtol=1e-5)
+        np.testing.assert_allclose(made[0][1][name], made[1][1][name], **TOLERANCE)
 
 
 def test_a_mask_and_an_initial_state():
@@ -188,13 +182,13 @@ def test_a_mask_and_an_initial_state():
     past = Input((T, 2), name="past")
     memory = SimpleRNN(3, return_sequences=True)
     model = Model([past, start], memory(Masking()(past), initial_state=start))
-    state = DRAWS.normal(size=(N, 3))
+    state = np.random.default_rng(0).normal(size=(N, 3))
     mask = (STEPS != 0).any(-1)
     by_hand = memory(STEPS, mask=mask, initial_state=state)
     np.testing.assert_array_equal(model.predict([STEPS, state]), by_hand)
 
 
-def test_data_that_does_not_fit_is_refused_by_name():
+def test_data_that_does_not_fit_the_inputs_and_outputs_is_refused_by_name():
     model, _ = pair()
     model.compile("sgd", LOSSES)
     for x, y, message in (
@@ -228,7 +222,7 @@ def test_weights_go_through_a_file(tmp_path):
     ours, _ = pair()
     before = ours.predict(X)
     ours.save_weights(tmp_path / "w.weights.npz")
-    other, _ = pair()
+    other, _ = pair(seed=6)
     other.load_weights(tmp_path / "w.weights.npz")
     for a, b in zip(other.predict(X), before, strict=True):
         np.testing.assert_array_equal(a, b)
