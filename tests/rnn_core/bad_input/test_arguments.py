@@ -94,7 +94,7 @@ REFUSED = [  # an argument that Keras knows, and a call with it
 ]
 
 
-@pytest.mark.parametrize(("argument", "ask"), REFUSED)
+@pytest.mark.parametrize(("argument", "ask"), REFUSED, ids=[argument for argument, _ in REFUSED])
 def test_arguments_of_keras_that_are_refused_are_named(argument, ask, model, unchanged):
     before = model.loss
     with pytest.raises((ValueError, TypeError), match=rf"\b{argument}\b"):
