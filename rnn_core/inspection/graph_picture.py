@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rnn_core.checks import one_of
 from rnn_core.inspection.graph_picture_layout import Description, Node, arrange, describe
 from rnn_core.layers.base import shape_text
@@ -113,12 +115,16 @@ def _draw(description: Description, cards: Sequence[tuple[Node, list[str]]], dow
 
     figure, axes = canvas([(c, size[p]) for p, c in centre.items()])
     for route in placed.routes:
-        points = []
-        for p in route[1:-1]:  # straight past the boxes of a rank
-            points += [(centre[p][0], end) if downwards else (end, centre[p][1]) for end in span[p]]
         first = _port(route, 0, [r for r in placed.routes if r[0] == route[0]], centre, size, along)
         last = _port(route, -1, [r for r in placed.routes if r[-1] == route[-1]], centre, size, along)
-        arrow(axes, [first, *points, last], rounded=along)
+        points = [first]
+        for p in route:  # straight past the boxes of a rank, those that are longer than its own box too
+            ends = span[p][1:] if p == route[0] else span[p][:1] if p == route[-1] else span[p]
+            beside = {route[0]: first, route[-1]: last}.get(p, centre[p])[across]
+            points += [(beside, end) if downwards else (end, beside) for end in ends]
+        points += [last]
+        way = [b for a, b in pairwise([(np.inf, np.inf), *points]) if not np.allclose(a, b)]
+        arrow(axes, way, rounded=along)
     for i, (node, lines) in enumerate(cards):
         _card(axes, centre[i], sizes[i], node, lines, downwards)
     return figure
@@ -237,7 +243,8 @@ def _port(
     """Return where a route leaves (end 0) or reaches (-1) its box; `routes` are all that do so there."""
     across, neighbour = 1 - along, 1 if end == 0 else -2
     order = sorted(routes, key=lambda r: centre[r[neighbour]][across])
-    shift = PORTS * (order.index(route) - (len(order) - 1) / 2)
+    number = next(i for i, other in enumerate(order) if other is route)
+    shift = PORTS * (number - (len(order) - 1) / 2)
     outwards = (-1 if along else 1) * (1 if end == 0 else -1)  # y runs upwards
     point = list(centre[route[end]])
     point[along] += outwards * size[route[end]][along] / 2

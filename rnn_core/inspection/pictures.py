@@ -4,7 +4,8 @@
     hidden_states, gradients     a traced batch over time, forwards and backwards
     reach, eigenvalues           how far back gradients go, and the recurrent kernel against the unit circle
     weight_maps                  weights beside their gradients
-    training_curves, prediction  how it learned, and what it says beside the truth
+    training_curves, prediction  how it learned, and what it says beside the truth; several_predictions where that is
+                                 several values, and confusion where it is a class
 
 Every picture is a matplotlib figure that belongs to no window: it shows itself in a notebook, and
 ``figure.savefig("states.svg")`` writes it. Colours can be told apart by the colour-blind.
@@ -33,6 +34,7 @@ from rnn_core.inspection.credit import FELT, Credit, Spectrum
 from rnn_core.inspection.graph_picture import model_graph
 from rnn_core.inspection.graph_picture_unrolled import unrolled
 from rnn_core.inspection.layer_traces import ActivatedTrace
+from rnn_core.inspection.pictures_outputs import confusion, several_predictions
 from rnn_core.inspection.pictures_weights import heat_map, weight_maps
 from rnn_core.inspection.tracing import Trace
 from rnn_core.pictures import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, blank_figure, finish, new_figure
@@ -44,12 +46,14 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 __all__ = [
+    "confusion",
     "eigenvalues",
     "gradients",
     "hidden_states",
     "model_graph",
     "prediction",
     "reach",
+    "several_predictions",
     "training_curves",
     "unrolled",
     "weight_maps",

@@ -7,25 +7,32 @@ from typing import Any
 
 from rnn_core.inspection import html, pictures
 from rnn_core.inspection.html import Section
-from rnn_core.layers.base import shape_text
+from rnn_core.losses import (
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalHinge,
+    SparseCategoricalCrossentropy,
+)
 from rnn_core.models import Model
 from rnn_core.several import as_list
 
 SHOWN = 400
 """Values of the prediction that are drawn: what is denser is a blot."""
 
+_OF_CLASSES = CategoricalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, SparseCategoricalCrossentropy
+
 
 def prediction(model: Model, windows: Any, x: Any, y: Any) -> Section:
-    """Return a picture for each output that is one number a step, and forecasts where the data are windows."""
+    """Return a picture for each output, and forecasts where the data are windows."""
     predicted = model.predict(x, verbose=0)
     outputs = list(predicted.values()) if isinstance(predicted, dict) else as_list(predicted)
     parts = []
-    for name, true, output in zip(model.output_names, as_list(y), outputs, strict=True):
+    losses = getattr(model.loss, "losses", [model.loss])
+    for name, true, output, loss in zip(model.output_names, as_list(y), outputs, losses, strict=True):
         if len(outputs) > 1:
             parts.append(html.heading(f"`{name}`"))
         if output.shape[-1] != 1 and output.ndim > 1:
-            shape = shape_text((None, *output.shape[1:]))
-            parts.append(html.paragraph(f"`{name}` has outputs of shape {shape}, which are not drawn."))
+            parts.append(_several(true, output, loss))
             continue
         steps = output[0].size
         shown = slice(-max(1, SHOWN // steps), None)
@@ -39,6 +46,23 @@ def prediction(model: Model, windows: Any, x: Any, y: Any) -> Section:
         )
     parts += _forecasts(model, windows) if windows is not None else []
     return Section("Prediction", parts)
+
+
+def _several(true: Any, output: Any, loss: Any) -> str:
+    """Return a picture of outputs of several numbers: a class, or several values."""
+    if isinstance(loss, _OF_CLASSES):
+        return html.chart(
+            pictures.confusion(true, output),
+            "A table of true classes against predicted ones, and how sure the model is against how right.",
+            f"Which class is taken for which, of {output[..., 0].size:,} answers: what is right lies on the diagonal.",
+        )
+    shown = slice(-max(1, SHOWN // output[0, ..., 0].size), None)
+    return html.chart(
+        pictures.several_predictions(true[shown], output[shown]),
+        "Predictions of the first values beside the truth, and the error of every value.",
+        f"The last {len(output[shown])} of {len(output):,} samples: the first of {output.shape[-1]} values, and the "
+        "error of each beside that of a constant.",
+    )
 
 
 def _forecasts(model: Model, windows: Any) -> Iterator[str]:
