@@ -108,3 +108,9 @@ def _new_file_mode() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def __getattr__(name: str) -> Any:
+    from rnn_core.unsupported import refuse_import
+
+    return refuse_import("saving", name, ["load_weights", "save_weights"])

@@ -13,7 +13,7 @@ from rnn_core.data import as_floats, as_numeric
 from rnn_core.naming import clear_session
 from rnn_core.random import set_random_seed
 
-__all__ = ["clear_session", "plot_model", "set_random_seed", "to_categorical"]
+__all__ = ["clear_session", "pad_sequences", "plot_model", "set_random_seed", "to_categorical"]
 
 
 def plot_model(
@@ -92,6 +92,76 @@ def plot_model(
     )
     figure.savefig(path, dpi=dpi)
     return figure
+
+
+def pad_sequences(
+    sequences: Any,
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: float = 0.0,
+) -> NDArray[Any]:
+    """Make sequences of several lengths one array, for a model that begins with Masking or a masking Embedding.
+
+    Parameters
+    ----------
+    sequences : list of array_like, each of shape (timesteps,) or (timesteps, features)
+    maxlen : int, optional
+        Time steps of the array; by default those of the longest sequence.
+    dtype : dtype
+        Give "float32" for measurements.
+    padding, truncating : {"pre", "post"}
+        Where steps are put in, and where they are cut off: at the beginning or at the end.
+    value : float
+        What is put in.
+
+    Returns
+    -------
+    ndarray, shape (samples, timesteps) or (samples, timesteps, features)
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what are no sequences of numbers, of other features than the first one, or that lose digits as `dtype`.
+        (Keras cuts 1.7 to 1.)
+
+    Examples
+    --------
+    >>> pad_sequences([[1], [2, 3], [4, 5, 6]])
+    array([[0, 0, 1],
+           [0, 2, 3],
+           [4, 5, 6]], dtype=int32)
+    >>> pad_sequences([[0.5], [1.5, 2.5]], dtype="float32", padding="post", value=-1)
+    array([[ 0.5, -1. ],
+           [ 1.5,  2.5]], dtype=float32)
+    """
+    one_of("pad_sequences", "padding", padding, ("pre", "post"))
+    one_of("pad_sequences", "truncating", truncating, ("pre", "post"))
+    if isinstance(sequences, str) or not hasattr(sequences, "__len__"):
+        raise TypeError(f"pad_sequences: sequences must be a list of sequences, got {type(sequences).__name__}.")
+    found = [as_numeric(f"pad_sequences: sequence {i}", one) for i, one in enumerate(sequences)]
+    features = next((one.shape[1:] for one in found if one.size), ())
+    steps = max((len(one) for one in found if one.ndim), default=0)
+    if maxlen is not None:
+        steps = positive_int("pad_sequences", "maxlen", maxlen)
+    padded = np.full((len(found), steps, *features), value, dtype)
+    for i, one in enumerate(found):
+        if one.ndim == 0 or (one.size and one.shape[1:] != features):
+            raise ValueError(
+                f"pad_sequences: sequence {i} must have shape (timesteps{''.join(f', {n}' for n in features)}), got "
+                f"{one.shape}."
+            )
+        kept = one[max(0, len(one) - steps) :] if truncating == "pre" else one[:steps]
+        start = steps - len(kept) if padding == "pre" else 0
+        target = padded[i, start : start + len(kept)]
+        if kept.size:
+            target[...] = kept
+        if padded.dtype.kind in "iu" and (target != kept).any():
+            raise ValueError(
+                f"pad_sequences: sequence {i} holds numbers that {padded.dtype} cannot hold, give another dtype."
+            )
+    return padded
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float32]:
