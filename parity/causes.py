@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.batch import batch_of
-from parity.changes import Change, candidates
+from parity.change import Change
+from parity.changes import candidates
 from parity.checking import _collect, _restored, _sides, _twin, check
 from parity.convert import from_keras, to_keras
 from parity.faulty_keras import masks_to_draw
@@ -33,7 +34,8 @@ from parity.objects import ConversionError
 from parity.our_side import OurSide, cast
 from parity.report import Line, Report
 from parity.rules import FLOAT32_IN_FLOAT64, MUTUAL, Key, rounded_constants, unit
-from rnn_core.models import Model, Sequential
+from rnn_core.models import Model
+from rnn_core.several import each, rows
 
 Array = NDArray[Any]
 Values = dict[Key, Any]
@@ -98,8 +100,7 @@ def find_cause(
     Returns
     -------
     Cause or None
-        None where all holds, where no known cause fits, and for graphs, where the report says that none was looked
-        for. ``str(cause)`` is for people, ``cause.name`` for programs.
+        None where all holds, and where no known cause fits. ``str(cause)`` is for people, ``cause.name`` for programs.
 
     Raises
     ------
@@ -110,9 +111,6 @@ def find_cause(
     if report is None:
         report = check(model, *given, keras_model=keras_model)
     if report.first_bad is None:
-        return None
-    if not isinstance(model, Sequential):
-        report.notes.append("The cause is looked for in chains of layers (Sequential) only; this model is a graph.")
         return None
     keras_model = to_keras(model) if keras_model is None else keras_model
     with ExitStack() as stack:
@@ -139,7 +137,7 @@ class _Search:
         self.ours_model = ours.model
         self.their_model = _twin(from_keras(keras_model), self.dtype)
         self.our_masks = self._masks_to_draw()
-        self.their_masks = masks_to_draw(theirs.model, len(self.batch["x"]))
+        self.their_masks = masks_to_draw(theirs.model, rows(self.batch["x"]))
         self.ours = self._values(ours)
         self.theirs = self._values(theirs)
         if self.batch["y"] is not None:  # a loss that was given by name is an object after its first batch
@@ -157,9 +155,9 @@ class _Search:
 
     def _masks_to_draw(self) -> DropoutMasks:
         """Return the dropout masks that our model draws next, in training."""
-        x = np.ascontiguousarray(self.batch["x"], self.dtype)
+        x = each(lambda part: np.ascontiguousarray(part, self.dtype), self.batch["x"])
         with OurSide(self.ours_model)._unchanged(), np.errstate(all="ignore"):
-            one = self.ours_model.new_pass(x.shape)
+            one = self.ours_model.new_pass(each(np.shape, x))
             one.forward(x, training=True)
         return dropout_masks(one)
 
@@ -235,8 +233,8 @@ class _Search:
             if key[0] in FORWARD and not self._mends(key, self._values(OurSide(changed), forward_only=True)):
                 return None
             values = self._values(OurSide(changed))
-        except (ValueError, TypeError, ArithmeticError):
-            return None  # such as a mask without a layer that takes one
+        except (ValueError, TypeError, ArithmeticError, AttributeError):
+            return None  # such as a mask without a layer that takes one, or a list where an array was expected
         wrong = self._first_wrong(values, self.theirs)
         if wrong is None:
             return self._confirmed(changes, changed, self.keras_model)

@@ -6,7 +6,7 @@ weights                kernels transposed, a bias left out or taken twice
 activations            one for another; leaky slopes; both gelus
 data, layer by layer   time reversed, batch and time exchanged, mask ignored or not reversed,
                        initial state ignored, state left from the batch before, dropout left on
-loss                   sum for mean, sample weights or mask ignored
+loss                   sum for mean, sample weights or mask ignored: :mod:`parity.loss_changes`
 optimizer              epsilon outside the root, other rho, other learning rate
 =====================  ====================================================================
 
@@ -18,23 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity import faulty, faulty_keras
 from parity.backend import require_keras
+from parity.change import Change
 from parity.keras_side import DropoutMasks
+from parity.loss_changes import loss_changes
 from parity.rules import Key
 from rnn_core import activations
-from rnn_core.graph import Graph
 from rnn_core.layers import Dropout, Layer, SimpleRNN
+from rnn_core.layers.input import InputLayer
 from rnn_core.models import Model
 from rnn_core.optimizers import RMSprop
 
 Array = NDArray[Any]
-Apply = Callable[[Model], None]
 
 LEAVES_ALONE = ("name", "dtype", "seed", "units", "batch_input_shape", "unroll", "quantization_config")
 NAMES = {  # of settings; others are called "other <setting>"
@@ -55,44 +56,15 @@ ACTIVATIONS: dict[str, tuple[Any, ...]] = {
 }
 
 
-class Change(NamedTuple):
-    """A change to a model.
-
-    Attributes
-    ----------
-    name, place, detail : str
-        As of the Cause that it stands for.
-    apply : callable
-        Changes the model that it is given.
-    plain : bool
-        Whether the model remains one that Keras has.
-    rare : bool
-        Left out where pairs are tried.
-    replaces : bool
-        Whether it puts a new layer in the old one's place, and undoes what was changed in that.
-    there : callable, optional
-        Makes the same change in a Keras model, where it is not `plain`.
-    """
-
-    name: str
-    place: str
-    detail: str
-    apply: Apply
-    plain: bool = False
-    rare: bool = False
-    replaces: bool = False
-    there: Callable[[Any], None] | None = None
-
-
 def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) -> Iterator[Change]:
     """Yield the changes to `ours` that may mend the quantity `key`, the likely ones first.
 
     `their_masks` are the dropout masks that the other side draws next.
     """
-    kind, name = key[:2]
+    kind, name = key[0], key[1].partition(" #")[0]  # of a shared layer any call
     if len(ours.layers) != len(theirs.layers):
         return
-    places = [i for i, layer in enumerate(ours.layers) if layer.name == name]
+    places = [i for i, layer in enumerate(ours.layers) if layer.name == name and not isinstance(layer, InputLayer)]
     if kind in ("output", "state", "gradient"):
         for i in places:
             yield from _settings(ours, theirs, i)
@@ -101,10 +73,10 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
             yield from _dropout(ours, i, their_masks)
             yield from _activations(ours, i)
         if kind == "gradient":
-            yield from _loss(ours, theirs)
+            yield from loss_changes(ours, theirs)
         return
     if kind == "loss":
-        yield from _loss(ours, theirs)
+        yield from loss_changes(ours, theirs)
     else:
         yield from _optimizer(ours, theirs)
     for i in range(len(ours.layers)):
@@ -116,7 +88,7 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
 
 def _settings(ours: Model, theirs: Model, i: int) -> Iterator[Change]:
     here, there = ours.layers[i], theirs.layers[i]
-    if type(here) is not type(there):
+    if type(here) is not type(there) or isinstance(here, InputLayer):
         return
     mine, other = here.get_config(), there.get_config()
     for setting in mine:
@@ -140,7 +112,7 @@ def _settings(ours: Model, theirs: Model, i: int) -> Iterator[Change]:
                 if value is not None and getattr(new, attribute, None) is not None:
                     setattr(new, attribute, value.copy() if attribute == "state" else value)
             model.layers[i] = new
-            model.graph = Graph.chain(model.layers)
+            model.graph = model.graph.with_layer(layer, new)
             model._make_vector()
             model._forget_records()
             _set_optimizer(model)
@@ -248,7 +220,7 @@ def _activations(ours: Model, i: int) -> Iterator[Change]:
 
 def _data(ours: Model, theirs: Model, i: int) -> Iterator[Change]:
     layer = ours.layers[i]
-    sequences = layer.input_shape is not None and len(layer.input_shape) == 3
+    sequences = isinstance(layer.input_shape, tuple) and len(layer.input_shape) == 3
     if sequences:
         for mask_too in (False, True):
             yield _faulty("time-reversed input", layer, i, faulty.TimeReversed, mask_too=mask_too)
@@ -291,40 +263,7 @@ def _faulty(
     return Change(name, layer.name, "", apply, there=there)
 
 
-# Loss and optimizer.
-
-
-def _loss(ours: Model, theirs: Model) -> Iterator[Change]:
-    here, there = ours.loss, theirs.loss
-    if here is None or there is None:
-        return
-
-    def replaced(new: Any) -> Apply:
-        return lambda model: setattr(model, "loss", new)
-
-    if type(here) is not type(there):
-        yield Change("other loss", "loss", f"{here.name} here, {there.name} in Keras", replaced(there), plain=True)
-        return
-    mine, other = here.get_config(), there.get_config()
-    for reduction in dict.fromkeys((there.reduction, "sum", "sum_over_batch_size", "mean_with_sample_weight")):
-        if reduction != here.reduction:
-            name = "sum for mean loss" if "sum" in (reduction, here.reduction) else "other reduction"
-            new = type(here).from_config({**mine, "reduction": reduction})
-            yield Change(name, "loss", f"{reduction} for {here.reduction}", replaced(new), plain=True)
-    for setting in mine:
-        if setting not in ("name", "dtype", "reduction") and mine[setting] != other[setting]:
-            new = type(here).from_config({**mine, setting: other[setting]})
-            detail = f"{mine[setting]} here, {other[setting]} in Keras"
-            yield Change(f"other {setting.replace('_', ' ')}", "loss", detail, replaced(new), plain=True)
-    for name, fault, in_keras in (
-        ("ignored mask", faulty.MaskNotCounted, faulty_keras.mask_not_counted),
-        ("ignored sample weights", faulty.WeightsIgnored, faulty_keras.weights_ignored),
-    ):
-
-        def apply(model: Model, fault: type = fault) -> None:
-            faulty.give(model.loss, fault)
-
-        yield Change(name, "loss", "", apply, there=in_keras)
+# The optimizer.
 
 
 def _optimizer(ours: Model, theirs: Model) -> Iterator[Change]:

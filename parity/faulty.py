@@ -115,11 +115,14 @@ def _with_mask(r: Any, mask: Array | None, output: Any) -> Any:
 class InitialStateIgnored:
     """h_(-1) = 0, whatever it was told to be."""
 
-    def forward(self: Any, r: Any, x: Array, training: bool = False) -> Any:
+    def forward(self: Any, r: Any, x: Any, training: bool = False) -> Any:
         """Compute the output with the fault."""
-        if r.initial_state is None and self.state is None:
+        if isinstance(x, list) and len(x) > 1:  # in a graph it comes with the inputs
+            x = [x[0], np.zeros_like(x[1])]
+        elif r.initial_state is None and self.state is None:
             raise ValueError("no initial state to ignore")
-        r.initial_state = np.zeros_like(r.hidden[0])
+        else:
+            r.initial_state = np.zeros_like(r.hidden[0])
         return super().forward(r, x, training)  # type: ignore[misc]
 
     def backward(self: Any, r: Any, d_output: Array) -> Any:

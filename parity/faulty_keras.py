@@ -24,7 +24,7 @@ def masks_to_draw(keras_model: Any, batch: int) -> DropoutMasks:
 
     Parameters
     ----------
-    keras_model : keras.Sequential
+    keras_model : keras.Model
         Built.
     batch : int
 
@@ -38,12 +38,12 @@ def masks_to_draw(keras_model: Any, batch: int) -> DropoutMasks:
     with keras.StatelessScope():
         for layer in keras_model.layers:
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-                ones = keras.ops.ones((batch, *layer.input.shape[1:]), layer.compute_dtype)
+                ones = keras.ops.ones((batch, *_first_input(layer).shape[1:]), layer.compute_dtype)
                 masks[layer.name] = (to_numpy(type(layer).call(layer, ones, training=True)), None)
             elif isinstance(layer, keras.layers.SimpleRNN) and (layer.dropout or layer.recurrent_dropout):
                 cell, dtype = layer.cell, layer.compute_dtype
                 drawn = (
-                    cell.get_dropout_mask(keras.ops.ones((batch, layer.input.shape[-1]), dtype)),
+                    cell.get_dropout_mask(keras.ops.ones((batch, _first_input(layer).shape[-1]), dtype)),
                     cell.get_recurrent_dropout_mask(keras.ops.ones((batch, layer.units), dtype)),
                 )
                 cell.reset_dropout_mask()
@@ -51,6 +51,11 @@ def masks_to_draw(keras_model: Any, batch: int) -> DropoutMasks:
                 input_mask, recurrent_mask = (None if mask is None else to_numpy(mask) for mask in drawn)
                 masks[layer.name] = (input_mask, recurrent_mask)
     return masks
+
+
+def _first_input(layer: Any) -> Any:
+    """Return what a layer was first called on, without states: ``layer.input`` is only for layers of one call."""
+    return layer._inbound_nodes[0].input_tensors[0]
 
 
 # Layers.

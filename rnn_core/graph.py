@@ -250,6 +250,16 @@ class Graph:
             list(places),
         )
 
+    def with_layer(self, old: Layer, new: Layer) -> Graph:
+        """Return the same graph with the calls of one layer being those of another, which puts out the same shapes."""
+
+        def now(layers: Iterable[Layer]) -> list[Layer]:
+            return [new if layer is old else layer for layer in layers]
+
+        calls = zip(now(step.layer for step in self.steps), self.steps, strict=True)
+        steps = [Step(layer, step.sources, step.targets, step.call) for layer, step in calls]
+        return Graph(steps, self.inputs, self.outputs, self.size, now(self.layers), now(self.input_layers))
+
     @property
     def is_chain(self) -> bool:
         """Whether every step reads what the step before put out, and nothing else does."""

@@ -1,0 +1,73 @@
+"""Known causes in the loss, as changes to a model: another one, other settings, a mask or sample weights ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from parity import faulty, faulty_keras
+from parity.change import Apply, Change
+from rnn_core.losses.several import LossOfOutputs
+from rnn_core.models import Model
+
+
+def loss_changes(ours: Model, theirs: Model) -> Iterator[Change]:
+    """Yield the changes of our loss, or of one output's, that may make it Keras'."""
+    here, there = ours.loss, theirs.loss
+    if not isinstance(here, LossOfOutputs) or not isinstance(there, LossOfOutputs):
+        if here is not None and there is not None:
+            yield from _one(here, there, None, "loss")
+        return
+    for i, (one, other) in enumerate(zip(here.losses, there.losses, strict=True)):
+        if one is not None and other is not None:
+            yield from _one(one, other, i, f"loss of {here.names[i]}")
+    if here.coefficients != there.coefficients:
+        detail = f"{here.coefficients} here, {there.coefficients} in Keras"
+        yield Change("other loss weights", "loss", detail, _weighted(there.coefficients), plain=True)
+
+
+def _weighted(coefficients: list[float]) -> Apply:
+    def apply(model: Model) -> None:
+        model.loss = LossOfOutputs(model.loss.losses, coefficients, model.loss.names)
+
+    return apply
+
+
+def _replaced(new: Any, output: int | None) -> Apply:
+    """Return what gives a model another loss, or another one for the output of this number."""
+
+    def apply(model: Model) -> None:
+        if output is None:
+            model.loss = new
+            return
+        losses = [new if i == output else loss for i, loss in enumerate(model.loss.losses)]
+        model.loss = LossOfOutputs(losses, model.loss.coefficients, model.loss.names)
+
+    return apply
+
+
+def _one(here: Any, there: Any, output: int | None, place: str) -> Iterator[Change]:
+    if type(here) is not type(there):
+        detail = f"{here.name} here, {there.name} in Keras"
+        yield Change("other loss", place, detail, _replaced(there, output), plain=True)
+        return
+    mine, other = here.get_config(), there.get_config()
+    for reduction in dict.fromkeys((there.reduction, "sum", "sum_over_batch_size", "mean_with_sample_weight")):
+        if reduction != here.reduction:
+            name = "sum for mean loss" if "sum" in (reduction, here.reduction) else "other reduction"
+            new = type(here).from_config({**mine, "reduction": reduction})
+            yield Change(name, place, f"{reduction} for {here.reduction}", _replaced(new, output), plain=True)
+    for setting in mine:
+        if setting not in ("name", "dtype", "reduction") and mine[setting] != other[setting]:
+            new = type(here).from_config({**mine, setting: other[setting]})
+            detail = f"{mine[setting]} here, {other[setting]} in Keras"
+            yield Change(f"other {setting.replace('_', ' ')}", place, detail, _replaced(new, output), plain=True)
+    for name, fault, in_keras in (
+        ("ignored mask", faulty.MaskNotCounted, faulty_keras.mask_not_counted),
+        ("ignored sample weights", faulty.WeightsIgnored, faulty_keras.weights_ignored),
+    ):
+
+        def apply(model: Model, fault: type = fault) -> None:
+            faulty.give(model.loss if output is None else model.loss.losses[output], fault)
+
+        yield Change(name, place, "", apply, there=in_keras if output is None else None)
