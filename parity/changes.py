@@ -64,7 +64,7 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
     kind, name = key[0], key[1].partition(" #")[0]  # of a shared layer any call
     if len(ours.layers) != len(theirs.layers):
         return
-    places = [i for i, layer in enumerate(ours.layers) if layer.name == name and not isinstance(layer, InputLayer)]
+    places = [i for i, layer in enumerate(ours.layers) if layer.name == name]
     if kind in ("output", "state", "gradient"):
         for i in places:
             yield from _settings(ours, theirs, i)

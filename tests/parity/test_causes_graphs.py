@@ -33,7 +33,7 @@ def graph(optimizer=None, loss=("mse", "binary_crossentropy"), loss_weights=(1.0
     known = layers.Masking(dtype="float64", name="masking")(given[0])
     rnn = SimpleRNN(UNITS, **{"activation": "elu", "dtype": "float64", "name": "shared", **shared})
     memory = SimpleRNN(UNITS, dtype="float64", name="memory")(known, initial_state=given[2])
-    both = layers.Concatenate(dtype="float64", name="both")([rnn(known), rnn(given[1]), memory])
+    both = layers.Concatenate(dtype="float64", name="both")([rnn(given[1]), rnn(known), memory])
     outputs = [
         Dense(2, **{"activation": "relu", "dtype": "float64", "name": "first", **(first or {})})(both),
         Dense(1, "sigmoid", dtype="float64", name="second")(both),
@@ -86,6 +86,8 @@ FAULTS = [
     ("other activation", "shared", made_with(activation="tanh")),
     ("time-reversed input", "shared", made_with(go_backwards=True)),
     ("ignored mask", "memory", called_without("memory", "mask")),
+    ("ignored mask", "shared", called_without("shared", "mask")),  # seen in its second call alone
+    ("other kernel regularizer", "first", made_with(first={"kernel_regularizer": "l2"})),
     ("initial state ignored", "memory", called_without("memory", "initial_state")),
     ("other loss", "loss of first", made_with(loss=("mae", "binary_crossentropy"))),
     (
