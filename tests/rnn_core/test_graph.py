@@ -110,11 +110,38 @@ def test_gradients_of_any_graph(graph, seed, extra):
     loss()
     d_x = run.backward(weights if len(weights) > 1 else weights[0])
     gradients = {"vector": (model.vector, model.d_vector.copy())}
+    training = model.new_pass(shape, training=True)  # which leaves out what only the gradient of the inputs needs
+    training.forward(x if several else x[0])
+    training.backward(weights if len(weights) > 1 else weights[0])
+    np.testing.assert_array_equal(model.d_vector, gradients["vector"][1])
     for i, (part, d) in enumerate(zip(x, d_x if several else [d_x], strict=True)):
         # a masked step is one whose inputs are all zero: the loss jumps where they are moved
         if not any(isinstance(layer, Masking) for layer in model.layers):
             gradients[f"x{i}"] = (part, np.zeros_like(part) if d is None else np.array(d))
     check_gradients(loss, gradients)
+
+
+def test_a_state_that_comes_from_outside_does_not_end_the_way_back_through_the_inputs():
+    draws = np.random.default_rng(0)
+    x, start = Input((3, 2), dtype="float64"), Input((4,), dtype="float64")
+    inner = Dense(2, dtype="float64")
+    model = Model([x, start], SimpleRNN(4, dtype="float64")(inner(x), initial_state=start))
+    model.compile("sgd", "mse")
+    model.train_on_batch([draws.normal(size=(5, 3, 2)), draws.normal(size=(5, 4))], draws.normal(size=(5, 4)))
+    assert inner.views(model.parts(model.d_vector)[model.layers.index(inner)])["kernel"].all()
+
+
+def test_each_input_has_a_mask_of_its_own():
+    draws = np.random.default_rng(0)
+    given = [Input((4, 2), dtype="float64") for _ in range(2)]
+    model = Model(given, [SimpleRNN(3, dtype="float64")(one) for one in given])
+    x, masks = draws.normal(size=(2, 5, 4, 2)), draws.random((2, 5, 4)) < 0.6
+    run = model.new_pass([part.shape for part in x])
+    for own in (list(masks), [masks[0], None], [None, masks[1]]):
+        outputs = [np.array(part) for part in run.forward(list(x), mask=own)]
+        rnns = [layer for layer in model.layers if isinstance(layer, SimpleRNN)]
+        for rnn, part, mask, output in zip(rnns, x, own, outputs, strict=True):
+            np.testing.assert_allclose(output, rnn(part, mask=mask), 1e-13)
 
 
 def test_a_layer_used_twice_adds_up_its_gradients():
