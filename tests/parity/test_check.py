@@ -124,6 +124,7 @@ def test_without_targets_only_outputs_are_compared():
     assert report.holds
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="on JAX and torch Keras clips: see the next test")
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "binary_crossentropy"])
 def test_a_classifier_that_is_surely_wrong_holds(loss):
     """Its probabilities are 0 and 1 to rounding; both sides take the loss of the logits they came from."""
@@ -145,8 +146,8 @@ def test_what_keras_clips_and_the_engine_does_not_is_said():
     (said,) = [note for note in check(model, X, y).notes if "clips them" in note]
     assert "of 20 probabilities are nearer to 0 or 1 than 1e-07" in said
     whole = check(model, X, y[..., None])
-    assert whole.holds
-    assert not any("clips them" in note for note in whole.notes)
+    assert whole.holds == (BACKEND == "tensorflow")
+    assert any("clips them" in note for note in whole.notes) == (BACKEND != "tensorflow")
 
 
 # --- planted faults -------------------------------------------------------------------------------------------
