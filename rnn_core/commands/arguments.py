@@ -49,10 +49,9 @@ def positive_number(text: str) -> float:
 
 
 def check_folder(parser: Parser, argument: str, folder: Path) -> None:
-    """Make the folder, and refuse one that cannot be written to."""
+    """Refuse a folder that cannot be written to, or made; it is made when there is something to put in it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=next(place for place in (folder, *folder.parents) if place.exists())):
             pass
     except OSError as error:
         reason = "not a folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror

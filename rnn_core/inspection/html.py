@@ -155,7 +155,7 @@ def diagram(figure: Figure, alt: str, caption: str) -> str:
 
 
 def write(path: Any, content: str) -> Path:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; missing folders are made.
 
     Raises
     ------
@@ -163,6 +163,7 @@ def write(path: Any, content: str) -> Path:
         If it can't be written.
     """
     target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(target) as file:
         file.write(content.encode())
     return target

@@ -132,6 +132,29 @@ def test_a_file_in_place_of_the_folder_and_other_bad_arguments(capsys, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("forecast", "nowhere.csv", "--target", "x", "--out"),
+        ("inspect", "nowhere.py:model", "--out"),
+        ("tutorial", "--epochs", "0", "--output"),
+    ],
+)
+def test_a_command_that_is_refused_leaves_no_folder(capsys, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = run(capsys, *arguments, "deep/folder/page.html")
+    assert status == 2
+    assert errors.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_are_made_for_what_is_written(capsys, tmp_path):
+    status, text, _ = run(capsys, "worksheet", "--out", str(tmp_path / "deep" / "folder"))
+    assert status == 0
+    assert "worksheet" in text
+    assert len(list((tmp_path / "deep" / "folder").iterdir())) == 2
+
+
 def test_without_a_command_and_with_a_wrong_one(capsys):
     status, text, _ = run(capsys)
     assert status == 2
