@@ -98,7 +98,7 @@ def output_shapes(shape: Any) -> tuple[Any, ...]:
     >>> output_shapes((None, 3)), output_shapes(((None, 3), (None, 2)))
     (((None, 3),), ((None, 3), (None, 2)))
     """
-    several = bool(shape) and all(isinstance(part, (tuple, list)) for part in shape)
+    several = all(isinstance(part, (tuple, list)) for part in shape)
     return tuple(shape) if several else (shape,)
 
 
