@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.checks import one_of, positive_int
+from rnn_core.checks import one_of, positive_int, real
 from rnn_core.data import as_floats, as_numeric
 from rnn_core.naming import clear_session
 from rnn_core.random import set_random_seed
@@ -145,6 +145,9 @@ def pad_sequences(
     steps = max((len(one) for one in found if one.ndim), default=0)
     if maxlen is not None:
         steps = positive_int("pad_sequences", "maxlen", maxlen)
+    value = real("pad_sequences", "value", value)
+    if np.dtype(dtype).kind in "iu" and value != int(value):
+        raise ValueError(f"pad_sequences: value {value:g} is no {np.dtype(dtype)}, give another dtype.")
     padded = np.full((len(found), steps, *features), value, dtype)
     for i, one in enumerate(found):
         if one.ndim == 0 or (one.size and one.shape[1:] != features):
@@ -152,11 +155,12 @@ def pad_sequences(
                 f"pad_sequences: sequence {i} must have shape (timesteps{''.join(f', {n}' for n in features)}), got "
                 f"{one.shape}."
             )
+        if not one.size:
+            continue
         kept = one[max(0, len(one) - steps) :] if truncating == "pre" else one[:steps]
         start = steps - len(kept) if padding == "pre" else 0
         target = padded[i, start : start + len(kept)]
-        if kept.size:
-            target[...] = kept
+        target[...] = kept
         if padded.dtype.kind in "iu" and (target != kept).any():
             raise ValueError(
                 f"pad_sequences: sequence {i} holds numbers that {padded.dtype} cannot hold, give another dtype."

@@ -17,7 +17,7 @@ from rnn_core.utils import pad_sequences
 from tests.rnn_core.finite_differences import SEEDS, examples
 
 
-@examples(80)
+@examples(200)
 @given(
     lengths=st.lists(st.integers(0, 5), min_size=1, max_size=5),
     features=st.sampled_from([(), (2,)]),
@@ -55,6 +55,8 @@ def test_lists_are_taken_and_a_mask_leaves_the_padding_out():
         ([[[1, 2]], [[1, 2, 3]]], {}, ValueError, r"sequence 1 must have shape \(timesteps, 2\), got \(1, 3\)"),
         ([[1.5]], {}, ValueError, "sequence 0 holds numbers that int32 cannot hold"),
         ([[1], [2**40]], {}, ValueError, "sequence 1 holds numbers that int32 cannot hold"),
+        ([[1]], {"value": 0.5}, ValueError, "value 0.5 is no int32"),
+        ([[1]], {"value": "a"}, (ValueError, TypeError), "value must be"),
         ([[1]], {"maxlen": 0}, ValueError, "maxlen must be"),
         ([[1]], {"padding": "left"}, ValueError, "padding must be"),
         ([[1]], {"truncating": "left"}, ValueError, "truncating must be"),
