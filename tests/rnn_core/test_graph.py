@@ -131,6 +131,15 @@ def test_a_state_that_comes_from_outside_does_not_end_the_way_back_through_the_i
     assert inner.views(model.parts(model.d_vector)[model.layers.index(inner)])["kernel"].all()
 
 
+@pytest.mark.parametrize("layer", ["Concatenate", "Add", "Multiply"])
+def test_what_is_called_on_a_list_of_one_and_what_hands_an_input_on(layer):
+    a, b = Input((3,)), Input((3,))
+    x = np.arange(6, dtype="float32").reshape(2, 3)
+    np.testing.assert_array_equal(Model(a, getattr(rnn_core.layers, layer)()([a])).predict(x, verbose=0), x)
+    np.testing.assert_array_equal(Model([a, b], b).predict([2 * x, x], verbose=0), x)
+    np.testing.assert_array_equal(Model([a, b], a).predict([x, 2 * x], verbose=0), x)
+
+
 def test_each_input_has_a_mask_of_its_own():
     draws = np.random.default_rng(0)
     given = [Input((4, 2), dtype="float64") for _ in range(2)]

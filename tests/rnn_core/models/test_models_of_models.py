@@ -28,6 +28,11 @@ def test_a_model_cut_out_of_another():
     end = Model(chain.get_layer("middle").output, chain.output)
     middle = Model(chain.input, chain.get_layer("middle").output)
     np.testing.assert_allclose(end.predict(middle.predict(PAST)), chain.predict(PAST), rtol=1e-6)
+    kinds = [type(layer).__name__ for layer in end.layers]  # as in Keras it has an input of its own
+    assert kinds == ["InputLayer", "Dense"]
+    assert end.input_shape == (None, 4)
+    again = Model.from_config(end.get_config())
+    assert [type(layer).__name__ for layer in again.layers] == kinds
 
 
 def test_a_head_on_a_base():
