@@ -32,6 +32,7 @@ from parity.faulty_keras import masks_to_draw
 from parity.keras_side import DropoutMasks, KerasSide, Options, dropout_masks
 from parity.objects import ConversionError
 from parity.our_side import OurSide, cast
+from parity.parts import part_of
 from parity.report import Line, Report
 from parity.rules import FLOAT32_IN_FLOAT64, MUTUAL, Key, rounded_constants, unit
 from rnn_core.models import Model
@@ -54,7 +55,8 @@ class Cause(NamedTuple):
     name : str
         From a fixed list: "transposed kernel", "missing bias", "other rho", ..., or "more than one".
     place : str
-        The layer that it is in, "loss" or "optimizer"; "" for more than one.
+        The layer that it is in, "loss", "loss of <output>" or "optimizer"; "" for more than one. A weight, or what is
+        done to the data, may be that of a layer inside another: "bidirectional/forward_simple_rnn".
     detail : str
         What is here and what is there, where it can be said.
     parts : tuple of Cause
@@ -181,7 +183,7 @@ class _Search:
 
     def _first_wrong(self, ours: Values, theirs: Values) -> Key | None:
         """Return the first quantity in which two sides differ."""
-        for key in dict.fromkeys((*theirs, *ours)):
+        for key in dict.fromkeys((*ours, *theirs)):
             a, b = ours.get(key), theirs.get(key)
             if a is None or b is None or np.shape(a) != np.shape(b):
                 return key
@@ -244,10 +246,14 @@ class _Search:
 
     def _mends(self, key: Key, values: Values) -> bool:
         """Whether all agrees up to `key`, and there too."""
-        upto = list(self.theirs) if key not in self.theirs else list(self.theirs)[: list(self.theirs).index(key) + 1]
-        kept = [k for k in (*upto, key) if k in values or k in self.theirs]
-        pick = partial(_picked, kept)
+        pick = partial(_picked, self._upto(key))
         return self._first_wrong(pick(values), pick(self.theirs)) is None
+
+    def _upto(self, key: Key) -> list[Key]:
+        """Return the quantities up to `key`, in the order of the report: in graphs that of Keras is another."""
+        keys = [*dict.fromkeys((*self.ours, *self.theirs, key))]
+        upto = keys[: keys.index(key) + 1]
+        return [k for k in upto if k[0] in FORWARD] if key[0] in FORWARD else upto  # a state may be on one side only
 
     def _changed(self, model: Model, changes: list[Change]) -> Model | None:
         changed = cast(model, self.dtype)
@@ -273,6 +279,8 @@ class _Search:
 
     def on_keras_side(self) -> Cause | None:
         """Return the change in Keras that makes the Keras model ours: a fault of our own code."""
+        if self._first_wrong(self.ours, self._values(KerasSide(to_keras(self.their_model)))) is None:
+            return None  # Keras as it is agrees with us: the fault is in this very Keras model, not in our code
         for change in candidates(self.key, self.their_model, self.ours_model, self.our_masks):
             elsewhere = list(self._in_other_layers(change))
             for changes in ([change], [change, *elsewhere])[: 1 + bool(elsewhere)]:
@@ -296,13 +304,18 @@ class _Search:
         """Yield the same fault in other layers: one of our own code is in a class, and so in all layers of it."""
         if change.plain or not isinstance(change.there, partial):
             return
+        found = {change.place}
         for layer in self.their_model.layers:
             key = ("output", layer.name, "output")
             for other in candidates(key, self.their_model, self.ours_model, self.our_masks):
                 same = isinstance(other.there, partial) and other.there.func is change.there.func
-                if layer.name != change.place and other.name == change.name and same:
+                if same and other.name == change.name and other.place not in found and self._alike(change, other):
+                    found.add(other.place)
                     yield other
-                    break
+
+    def _alike(self, one: Change, other: Change) -> bool:
+        """Whether two changes are to layers of one class."""
+        return type(part_of(self.their_model, one.place)) is type(part_of(self.their_model, other.place))
 
     def _changed_in_keras(self, changes: list[Change]) -> Any:
         """Return the Keras model with a change, or one in several layers; None where it cannot be made."""
@@ -317,8 +330,8 @@ class _Search:
         return keras_model
 
     def _mends_theirs(self, theirs: Values) -> bool:
-        kept = list(theirs)[: list(theirs).index(self.key) + 1] if self.key in theirs else list(theirs)
-        return self._first_wrong(_picked(kept, self.ours), _picked(kept, theirs)) is None
+        pick = partial(_picked, self._upto(self.key))
+        return self._first_wrong(pick(self.ours), pick(theirs)) is None
 
     # Rounding.
 

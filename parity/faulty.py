@@ -46,23 +46,38 @@ READINGS: tuple[tuple[Callable[[Array], Array], Callable[[Array], Array]], ...] 
 )
 
 
+def _of_sequence(change: Callable[[Array], Array], x: Any) -> Any:
+    """Change an input, its gradient or its mask; where initial states come with it they stay as they are."""
+    if isinstance(x, (list, tuple)):
+        return [_of_sequence(change, x[0]), *x[1:]]
+    return None if x is None else change(x)
+
+
+def _sequences(mask: Any) -> Any:
+    """Return the mask of the sequence, where initial states come with it."""
+    return mask[0] if isinstance(mask, (list, tuple)) else mask
+
+
+def _flipped(x: Array) -> Array:
+    return x[:, ::-1]
+
+
 class TimeReversed:
     """x_t is x_(T-1-t); the mask with it, or not."""
 
     mask_too: bool
 
-    def forward(self: Any, r: Any, x: Array, training: bool = False) -> Any:
+    def forward(self: Any, r: Any, x: Any, training: bool = False) -> Any:
         """Compute the output with the fault."""
         mask = r.mask
-        if self.mask_too and mask is not None:
-            r.mask = mask[:, ::-1]
-        output = super().forward(r, x[:, ::-1], training)  # type: ignore[misc]
+        if self.mask_too:
+            r.mask = _of_sequence(_flipped, mask)
+        output = super().forward(r, _of_sequence(_flipped, x), training)  # type: ignore[misc]
         return _with_mask(r, mask, output)
 
     def backward(self: Any, r: Any, d_output: Array) -> Any:
         """Return the gradient of the input through the fault."""
-        d = super().backward(r, d_output)  # type: ignore[misc]
-        return None if d is None else d[:, ::-1]
+        return _of_sequence(_flipped, super().backward(r, d_output))  # type: ignore[misc]
 
 
 class OtherLayout:
@@ -70,14 +85,13 @@ class OtherLayout:
 
     reading: tuple[Callable[[Array], Array], Callable[[Array], Array]]
 
-    def forward(self: Any, r: Any, x: Array, training: bool = False) -> Any:
+    def forward(self: Any, r: Any, x: Any, training: bool = False) -> Any:
         """Compute the output with the fault."""
-        return super().forward(r, self.reading[0](x), training)  # type: ignore[misc]
+        return super().forward(r, _of_sequence(self.reading[0], x), training)  # type: ignore[misc]
 
     def backward(self: Any, r: Any, d_output: Array) -> Any:
         """Return the gradient of the input through the fault."""
-        d = super().backward(r, d_output)  # type: ignore[misc]
-        return None if d is None else self.reading[1](d)
+        return _of_sequence(self.reading[1], super().backward(r, d_output))  # type: ignore[misc]
 
 
 class MaskIgnored:
@@ -88,7 +102,7 @@ class MaskIgnored:
         mask, r.mask = r.mask, None
         output = super().forward(r, x, training)  # type: ignore[misc]
         r.mask = mask
-        r.output_mask = mask if getattr(self, "return_sequences", True) else None
+        r.output_mask = _sequences(mask) if getattr(self, "return_sequences", True) else None
         return output
 
 
@@ -97,18 +111,18 @@ class MaskUnreversed:
 
     def forward(self: Any, r: Any, x: Array, training: bool = False) -> Any:
         """Compute the output with the fault."""
-        if not self.go_backwards or r.mask is None:
-            raise ValueError("no mask to reverse")
         mask = r.mask
-        r.mask = mask[:, ::-1]
+        if not self.go_backwards or _sequences(mask) is None:
+            raise ValueError("no mask to reverse")
+        r.mask = _of_sequence(_flipped, mask)
         return _with_mask(r, mask, super().forward(r, x, training))  # type: ignore[misc]
 
 
-def _with_mask(r: Any, mask: Array | None, output: Any) -> Any:
+def _with_mask(r: Any, mask: Any, output: Any) -> Any:
     """Put the record's mask back, for the layers after it."""
     r.mask = mask
     if r.output_mask is not None:
-        r.output_mask = mask
+        r.output_mask = _sequences(mask)
     return output
 
 

@@ -2,7 +2,7 @@
 is ours.
 
 Each function changes one Keras model, which is made for that and thrown away: a layer's ``call``, ``compute_loss`` or
-the optimizer's ``update_step`` is replaced. The layer is named by its place in ``keras_model.layers``.
+the optimizer's ``update_step`` is replaced. The layer is named, or one inside it by its label: see parts.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from parity.backend import require_keras, to_numpy
 from parity.keras_side import DropoutMasks
+from parity.parts import part_of
 
 Array = NDArray[Any]
 
@@ -61,42 +62,42 @@ def _first_input(layer: Any) -> Any:
 # Layers.
 
 
-def _recall(keras_model: Any, i: int, change: Callable[..., Any]) -> None:
+def _recall(keras_model: Any, label: str, change: Callable[..., Any]) -> None:
     """Replace ``layer.call(x, **given)`` by ``change(call, x, **given)``."""
-    layer = keras_model.layers[i]
+    layer = part_of(keras_model, label)
     call = layer.call
     layer.call = lambda x, **given: change(call, x, **given)
 
 
-def mask_ignored(keras_model: Any, i: int) -> None:
+def mask_ignored(keras_model: Any, label: str) -> None:
     """Let a recurrent layer count every step."""
-    _recall(keras_model, i, lambda call, x, **given: call(x, **{**given, "mask": None}))
+    _recall(keras_model, label, lambda call, x, **given: call(x, **{**given, "mask": None}))
 
 
-def mask_unreversed(keras_model: Any, i: int) -> None:
+def mask_unreversed(keras_model: Any, label: str) -> None:
     """Let a layer with go_backwards reverse the sequence, and not its mask."""
     ops = require_keras().ops
 
     def change(call: Any, x: Any, mask: Any = None, **given: Any) -> Any:
         return call(x, mask=None if mask is None else ops.flip(mask, 1), **given)
 
-    if keras_model.layers[i].go_backwards:
-        _recall(keras_model, i, change)
+    if part_of(keras_model, label).go_backwards:
+        _recall(keras_model, label, change)
 
 
-def initial_state_ignored(keras_model: Any, i: int) -> None:
+def initial_state_ignored(keras_model: Any, label: str) -> None:
     """Let a recurrent layer start from zero, whatever it was told."""
-    units, ops = keras_model.layers[i].units, require_keras().ops
+    units, ops = part_of(keras_model, label).units, require_keras().ops
 
     def change(call: Any, x: Any, initial_state: Any = None, **given: Any) -> Any:
         return call(x, initial_state=[ops.zeros((x.shape[0], units), x.dtype)], **given)
 
-    _recall(keras_model, i, change)
+    _recall(keras_model, label, change)
 
 
-def stale_state(keras_model: Any, i: int) -> None:
+def stale_state(keras_model: Any, label: str) -> None:
     """Let a recurrent layer start from the state in which it ends when the batch goes through before."""
-    layer, ops = keras_model.layers[i], require_keras().ops
+    layer, ops = part_of(keras_model, label), require_keras().ops
 
     def change(call: Any, x: Any, initial_state: Any = None, training: Any = None, **given: Any) -> Any:
         layer.return_state = True
@@ -105,12 +106,12 @@ def stale_state(keras_model: Any, i: int) -> None:
         return call(x, initial_state=[ops.stop_gradient(state)], training=training, **given)
 
     if not layer.stateful:
-        _recall(keras_model, i, change)
+        _recall(keras_model, label, change)
 
 
-def dropout_left_on(keras_model: Any, i: int, masks: tuple[Array | None, Array | None]) -> None:
+def dropout_left_on(keras_model: Any, label: str, masks: tuple[Array | None, Array | None]) -> None:
     """Let a Dropout or a recurrent layer drop out in inference, too, with these masks."""
-    keras, layer = require_keras(), keras_model.layers[i]
+    keras, layer = require_keras(), part_of(keras_model, label)
     first, second = (None if m is None else keras.ops.convert_to_tensor(m, layer.compute_dtype) for m in masks)
 
     def change(call: Any, x: Any, training: Any = None, **given: Any) -> Any:
@@ -121,12 +122,12 @@ def dropout_left_on(keras_model: Any, i: int, masks: tuple[Array | None, Array |
         layer.cell._dropout_mask, layer.cell._recurrent_dropout_mask = first, second  # used, and forgotten, by this
         return call(x, training=True, **given)
 
-    _recall(keras_model, i, change)
+    _recall(keras_model, label, change)
 
 
-def used_otherwise(keras_model: Any, i: int, weight: str, change: Callable[[Any], Any]) -> None:
+def used_otherwise(keras_model: Any, label: str, weight: str, change: Callable[[Any], Any]) -> None:
     """Let a layer use the weight w as change(w); for calls within a ``keras.StatelessScope``."""
-    variable = next(v for v in keras_model.layers[i].weights if v.name == weight)
+    variable = next(v for v in part_of(keras_model, label).weights if v.name == weight)
 
     def changed(call: Any, x: Any, **given: Any) -> Any:
         kept = variable.value
@@ -135,26 +136,38 @@ def used_otherwise(keras_model: Any, i: int, weight: str, change: Callable[[Any]
         variable.assign(kept)
         return output
 
-    _recall(keras_model, i, changed)
+    _recall(keras_model, label, changed)
 
 
 # Loss and optimizer.
 
 
-def mask_not_counted(keras_model: Any) -> None:
-    """Let the loss count masked steps."""
-    compute_loss = keras_model.compute_loss
+def mask_not_counted(keras_model: Any, output: int | None) -> None:
+    """Let the loss count masked steps; of several outputs all, or the one of this number."""
+    # A new tensor has no mask.
+    _relosses(keras_model, lambda tree, y, w: (_each_of(tree, y, output, lambda part: part + 0), w))
 
-    def changed(y_pred: Any, **given: Any) -> Any:
-        return compute_loss(y_pred=y_pred + 0, **given)  # a new tensor, without the mask
+
+def weights_ignored(keras_model: Any, output: int | None) -> None:
+    """Let the loss count every sample once; of several outputs all, or the one of this number."""
+    _relosses(keras_model, lambda tree, y, w: (y, w if w is None else _each_of(tree, w, output, lambda part: None)))
+
+
+def _relosses(keras_model: Any, change: Callable[..., Any]) -> None:
+    """Let the loss get other predictions and sample weights: ``change(tree, y_pred, sample_weight)``."""
+    compute_loss, tree = keras_model.compute_loss, require_keras().tree
+
+    def changed(y_pred: Any, sample_weight: Any = None, **given: Any) -> Any:
+        y_pred, sample_weight = change(tree, y_pred, sample_weight)
+        return compute_loss(y_pred=y_pred, sample_weight=sample_weight, **given)
 
     keras_model.compute_loss = changed
 
 
-def weights_ignored(keras_model: Any) -> None:
-    """Let the loss count every sample once."""
-    compute_loss = keras_model.compute_loss
-    keras_model.compute_loss = lambda **given: compute_loss(**{**given, "sample_weight": None})
+def _each_of(tree: Any, parts: Any, output: int | None, change: Callable[[Any], Any]) -> Any:
+    """Return one tensor or several changed: all, or the one of this number."""
+    entries = [change(part) if output in (None, i) else part for i, part in enumerate(tree.flatten(parts))]
+    return tree.pack_sequence_as(parts, entries)
 
 
 def epsilon_outside(keras_model: Any) -> None:

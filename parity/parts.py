@@ -57,6 +57,19 @@ def walk(layer: Any, label: str = "") -> Iterator[tuple[str, Any]]:
         yield from walk(one, f"{label}/{name}")
 
 
+def part_of(model: Any, label: str) -> Any:
+    """Return the layer of a model of rnn_core or of Keras, or the one inside a layer, that has this label.
+
+    Examples
+    --------
+    >>> from rnn_core.layers import Dense, TimeDistributed
+    >>> from rnn_core.models import Sequential
+    >>> type(part_of(Sequential([TimeDistributed(Dense(2), name="all")]), "all/dense")).__name__
+    'Dense'
+    """
+    return dict(walk(model.get_layer(label.partition("/")[0])))[label]
+
+
 def all_parts(layers: Any) -> Iterator[Any]:
     """Yield layers and all layers inside them.
 
