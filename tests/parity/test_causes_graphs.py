@@ -166,17 +166,32 @@ def test_a_fault_is_named(name, place, plant):
     assert (cause.name, cause.place) == (name, place), str(cause)
 
 
-def test_two_faults_are_more_than_one():
-    def both(model):
-        keras_model = made_with(optimizer=optimizers.RMSprop(rho=0.8))(model)
-        values = keras_model.get_layer("shared").get_weights()
-        keras_model.get_layer("shared").set_weights([values[0], values[1].T, values[2]])
-        return keras_model
+def transposed_and_other_rho(model):
+    keras_model = made_with(optimizer=optimizers.RMSprop(rho=0.8))(model)
+    values = keras_model.get_layer("shared").get_weights()
+    keras_model.get_layer("shared").set_weights([values[0], values[1].T, values[2]])
+    return keras_model
 
-    cause = cause_of(both)
+
+def sum_and_unweighted(model):
+    """Found after other pairs of changes to the same losses, which leave nothing behind."""
+    twin = graph(loss=("mse", losses.BinaryCrossentropy(reduction="sum")))
+    twin.set_weights(model.get_weights())
+    return unweighted(0)(twin)
+
+
+PAIRS = [
+    (transposed_and_other_rho, {("transposed recurrent kernel", "shared"), ("other rho", "optimizer")}),
+    (sum_and_unweighted, {("ignored sample weights", "loss of first"), ("sum for mean loss", "loss of second")}),
+]
+
+
+@pytest.mark.parametrize(("plant", "both"), PAIRS)
+def test_two_faults_are_more_than_one(plant, both):
+    cause = cause_of(plant)
     assert cause is not None
     assert cause.name == MORE_THAN_ONE
-    assert {part.name for part in cause.parts} == {"transposed recurrent kernel", "other rho"}
+    assert {(part.name, part.place) for part in cause.parts} == both
 
 
 @pytest.mark.parametrize("layer", ["shared", "first", "memory"])
