@@ -1,7 +1,12 @@
 """Our engine held against Keras 3: the only package here that imports Keras.
 
-    convert     models and layers both ways: to_keras, from_keras
-    keras_side  a Keras model asked with NumPy arrays: outputs, loss, gradients, one training step
+    conversion  models and layers both ways: to_keras, from_keras
+    sides       a model of either engine, and the reference, asked with NumPy arrays: outputs, loss, gradients, a step
+    checking    one batch through both engines in both precisions, and the report: check
+    causes      why a check fails, by name: find_cause
+    lockstep    both engines trained on the same batches, compared after every step; and many seeds of each
+    fuzzing     random models through the check
+    commands    the command line
 
 ``import parity`` is light; Keras is imported when something is asked of it.
 """
@@ -12,21 +17,21 @@ import importlib
 from typing import Any
 
 _WHERE = {
-    "ConversionError": "objects",
-    "ParametrisedActivation": "objects",
-    "from_keras": "convert",
-    "layer_from_keras": "convert",
-    "layer_to_keras": "convert",
-    "notes": "convert",
-    "to_keras": "convert",
-    "KerasSide": "keras_side",
-    "dropout_masks": "keras_side",
+    "ConversionError": "conversion.objects",
+    "ParametrisedActivation": "conversion.objects",
+    "from_keras": "conversion.models",
+    "layer_from_keras": "conversion.models",
+    "layer_to_keras": "conversion.models",
+    "notes": "conversion.models",
+    "to_keras": "conversion.models",
+    "KerasSide": "sides.keras_side",
+    "dropout_masks": "sides.questions",
     "floatx": "backend",
     "require_keras": "backend",
-    "Report": "report",
-    "check": "checking",
-    "Cause": "causes",
-    "find_cause": "causes",
+    "Report": "checking.report",
+    "check": "checking.run",
+    "Cause": "causes.cause",
+    "find_cause": "causes.search",
 }
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Why a check fails: the known causes, tried one by one."""

@@ -1,0 +1,87 @@
+"""Known causes in the loss, as changes to a model: another one, other settings, a mask or sample weights ignored."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from parity.causes import faulty, faulty_keras
+from parity.causes.change import Apply, Change
+from rnn_core.losses.several import LossOfOutputs
+from rnn_core.models import Model
+
+
+def loss_changes(ours: Model, theirs: Model) -> Iterator[Change]:
+    """Yield the changes of our loss, or of one output's, that may make it Keras'."""
+    here, there = ours.loss, theirs.loss
+    if not isinstance(here, LossOfOutputs) or not isinstance(there, LossOfOutputs):
+        if here is not None and there is not None:
+            yield from _one(here, there, None, "loss")
+            yield from _ignored(None, "loss")
+        return
+    for i, (one, other) in enumerate(zip(here.losses, there.losses, strict=True)):
+        if one is not None or other is not None:
+            yield from _one(one, other, i, f"loss of {here.names[i]}")
+        if one is not None:
+            yield from _ignored(i, f"loss of {here.names[i]}")
+    yield from _ignored(None, "loss")
+    if here.coefficients != there.coefficients:
+        detail = f"{here.coefficients} here, {there.coefficients} in Keras"
+        yield Change("other loss weights", "loss", detail, _weighted(there.coefficients), plain=True)
+
+
+def _weighted(coefficients: list[float]) -> Apply:
+    def apply(model: Model) -> None:
+        model.loss = LossOfOutputs(model.loss.losses, coefficients, model.loss.names)
+
+    return apply
+
+
+def _replaced(new: Any, output: int | None) -> Apply:
+    """Return what gives a model another loss, or another one for the output of this number."""
+
+    def apply(model: Model) -> None:
+        given = copy.copy(new)  # which another change may give a fault
+        if output is None:
+            model.loss = given
+            return
+        losses = [given if i == output else loss for i, loss in enumerate(model.loss.losses)]
+        model.loss = LossOfOutputs(losses, model.loss.coefficients, model.loss.names)
+
+    return apply
+
+
+def _one(here: Any, there: Any, output: int | None, place: str) -> Iterator[Change]:
+    if type(here) is not type(there):
+        detail = f"{getattr(here, 'name', None)} here, {getattr(there, 'name', None)} in Keras"
+        yield Change("other loss", place, detail, _replaced(there, output), plain=True)
+        return
+    mine, other = here.get_config(), there.get_config()
+    for reduction in dict.fromkeys((there.reduction, "sum", "sum_over_batch_size", "mean_with_sample_weight")):
+        if reduction != here.reduction:
+            name = "sum for mean loss" if "sum" in (reduction, here.reduction) else "other reduction"
+            new = type(here).from_config({**mine, "reduction": reduction})
+            yield Change(name, place, f"{reduction} for {here.reduction}", _replaced(new, output), plain=True)
+    for setting in mine:
+        if setting not in ("name", "dtype", "reduction") and mine[setting] != other[setting]:
+            new = type(here).from_config({**mine, setting: other[setting]})
+            detail = f"{mine[setting]} here, {other[setting]} in Keras"
+            yield Change(f"other {setting.replace('_', ' ')}", place, detail, _replaced(new, output), plain=True)
+
+
+def _ignored(output: int | None, place: str) -> Iterator[Change]:
+    """Yield what the loss of the output of this number may leave out, or those of all outputs."""
+    for name, fault, there in (
+        ("ignored mask", faulty.MaskNotCounted, faulty_keras.mask_not_counted),
+        ("ignored sample weights", faulty.WeightsIgnored, faulty_keras.weights_ignored),
+    ):
+
+        def apply(model: Model, fault: type = fault) -> None:
+            losses = getattr(model.loss, "losses", [model.loss])
+            for i, loss in enumerate(losses):
+                if loss is not None and output in (None, i):
+                    faulty.give(loss, fault)
+
+        yield Change(name, place, "", apply, there=partial(there, output=output))

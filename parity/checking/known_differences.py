@@ -1,0 +1,85 @@
+"""Where Keras' own ``fit`` and ``predict`` do something else than rnn_core: known, and said in a check's report.
+
+What can be avoided by handing both sides the same is avoided, and said; what can't be is said, so that a line that
+fails for it is no riddle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.parts import all_parts
+from parity.sides.keras_side import KerasSide
+from parity.sides.our_side import OurSide
+from rnn_core.layers import Embedding
+from rnn_core.losses import BinaryCrossentropy
+from rnn_core.losses.base import EPSILON
+from rnn_core.optimizers import SGD
+from rnn_core.several import as_list
+
+
+def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> list[str]:
+    """Return a sentence for what Keras' own ``fit`` and ``predict`` do otherwise than both sides did here."""
+    handed = sorted(set().union(*(side.masks_handed for side in theirs)) - set(batch["initial_states"]))
+    said = [
+        f"Keras loses the mask of {label!r}, for the call is given an initial state too; rnn_core uses it. Here Keras "
+        "was handed it. In Keras, call the layer with mask= to have the same there."
+        for label in handed
+    ]
+    for label, (layer, record) in ours.masked.items() if theirs[0].backend == "tensorflow" else ():
+        if layer.unroll and layer.go_backwards and layer.zero_output_for_mask:
+            said.append(
+                f"Keras on TensorFlow takes the mask of {label!r} in the wrong order: make it with unroll=False."
+            )
+        elif _starts_masked(layer, record):
+            said.append(
+                f"Keras on TensorFlow puts out 0 for {label!r} until its first step that is not masked; rnn_core, as "
+                "Keras on JAX, puts out the state that it started from."
+            )
+    model = ours.model
+    tables = [part.name for part in all_parts(model.layers) if isinstance(part, Embedding) and part.trainable]
+    if tables and batch["y"] is not None and theirs[0].backend == "tensorflow" and type(model.optimizer) is not SGD:
+        said.append(
+            f"On TensorFlow Keras' own fit takes the gradient of {', '.join(map(repr, tables))} row by row, and where "
+            "an index repeats its optimizer makes another step than on other backends; here it got the sum of the rows."
+        )
+    if batch["y"] is not None:
+        said += _clipped(ours, theirs[0].backend, batch)
+    return said
+
+
+def _clipped(ours: OurSide, backend: str, batch: dict[str, Any]) -> list[str]:
+    """Say where a cross-entropy meets probabilities that it clips on one side only."""
+    step, _ = ours._step(batch["x"], batch["y"], {})
+    if not step.is_of_logits:
+        return []
+    said = []
+    outputs = as_list(ours.forward(batch["x"], mask=batch["mask"], initial_states=batch["initial_states"]).output)
+    losses = getattr(ours.model.loss, "losses", [ours.model.loss])
+    for loss, logits, y, p in zip(losses, step.logits, as_list(batch["y"]), outputs, strict=True):
+        # Keras on TensorFlow squeezes (batch, timesteps, 1), and with that loses its way back.
+        squeezed = isinstance(loss, BinaryCrossentropy) and np.ndim(y) == 2 < p.ndim
+        clipped = (p < EPSILON) | (p > 1 - EPSILON)
+        if logits is not None and (backend != "tensorflow" or squeezed) and clipped.any():
+            where = ", where the targets have one axis less," if squeezed else ""
+            said.append(
+                f"{clipped.sum():,} of {p.size:,} probabilities are nearer to 0 or 1 than {EPSILON:g}. Keras on "
+                f"{backend}{where} clips them in its loss, and they get no gradient; rnn_core goes back to logits. "
+                "Give the model no last activation and the loss from_logits=True to have the same."
+            )
+    return said
+
+
+def _starts_masked(layer: Any, record: Any) -> bool:
+    """Whether a recurrent layer started from a state that is an output too, and at a masked step."""
+    states = getattr(record, "initial_states", None)
+    if states is None:  # of a SimpleRNN
+        start = record.hidden[0]
+    elif layer.cell.output_state is None:
+        return False
+    else:
+        start = states[layer.cell.output_state]
+    return bool((~record.step_mask[0] & (start != 0)).any())

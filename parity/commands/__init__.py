@@ -1,0 +1,1 @@
+"""The commands of ``rnn-parity``, one file each."""

@@ -1,0 +1,1 @@
+"""Both engines trained side by side: step by step on the same batches, and as distributions over seeds."""

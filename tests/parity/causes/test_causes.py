@@ -1,0 +1,286 @@
+"""Faults planted in a Keras model are found AND named; two at once are "more than one"; of no known kind, nothing.
+
+Faults in our own code are in ``test_causes_here``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity import to_keras
+from parity.causes.cause import MORE_THAN_ONE, Cause, names
+from parity.causes.search import find_cause
+from parity.checking.run import check
+from rnn_core import activations, losses, optimizers
+from rnn_core.layers import Dense
+
+from .planted import (
+    BATCH,
+    FEATURES,
+    MASK,
+    STATE,
+    TIMESTEPS,
+    Y_SEQUENCE,
+    X,
+    Y,
+    always_training,
+    bias_forgotten,
+    bias_twice,
+    called_with,
+    computed_in_float32,
+    epsilon_outside,
+    kernel_used_transposed,
+    loss_without,
+    mask_flipped,
+    no_bias,
+    ops,
+    random,
+    setting,
+    stack,
+    stale,
+    weights_changed,
+    without,
+)
+
+PLAIN: dict = {}
+SEQUENCES = {"upper": {"return_sequences": True}}
+WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25])
+FAULTS = [
+    ("transposed recurrent kernel", "upper", weights_changed("upper", 1, np.transpose), PLAIN, PLAIN),
+    ("transposed kernel", "middle", weights_changed("middle", 0, lambda w: w.T.reshape(w.shape)), PLAIN, PLAIN),
+    ("transposed kernel", "middle", kernel_used_transposed, PLAIN, PLAIN),
+    ("missing bias", "lower", no_bias, PLAIN, PLAIN),
+    ("missing bias", "upper", weights_changed("upper", 2, np.zeros_like), PLAIN, PLAIN),
+    ("missing bias", "last", bias_forgotten, PLAIN, PLAIN),
+    ("doubled bias", "lower", weights_changed("lower", 2, lambda b: 2 * b), PLAIN, PLAIN),
+    ("doubled bias", "last", bias_twice, PLAIN, PLAIN),
+    ("other activation", "upper", setting(upper={"activation": "tanh"}), PLAIN, PLAIN),
+    ("other activation", "middle", setting(activation="sigmoid"), PLAIN, PLAIN),
+    ("other activation", "middle", setting(activation="mish"), PLAIN, PLAIN),
+    ("other gelu", "middle", setting(activation=activations.Gelu(approximate=True)), {"activation": "gelu"}, PLAIN),
+    (
+        "other leaky slope",
+        "middle",
+        setting(activation=activations.LeakyRelu(0.3)),
+        {"activation": activations.LeakyRelu(0.2)},
+        PLAIN,
+    ),
+    ("time-reversed input", "lower", setting(go_backwards=True), PLAIN, PLAIN),
+    ("time-reversed input", "upper", called_with("upper", lambda x, g: (ops.flip(x, 1), g)), PLAIN, PLAIN),
+    ("unreversed mask", "lower", called_with("lower", mask_flipped), {"go_backwards": True}, {"mask": MASK}),
+    ("ignored mask", "lower", called_with("lower", without("mask")), PLAIN, {"mask": MASK}),
+    ("stale state", "lower", stale, {"stateful": True}, PLAIN),
+    ("stale state", "lower", setting(stateful=True), PLAIN, PLAIN),
+    ("stale state", "lower", setting(), {"stateful": True}, PLAIN),
+    (
+        "initial state ignored",
+        "lower",
+        called_with("lower", without("initial_state")),
+        PLAIN,
+        {"initial_state": STATE},
+    ),
+    (
+        "batch-major for time-major",
+        "lower",
+        called_with(
+            "lower",
+            lambda x, g: (ops.transpose(ops.reshape(x, (TIMESTEPS, BATCH, FEATURES)), (1, 0, 2)), g),
+        ),
+        PLAIN,
+        PLAIN,
+    ),
+    ("dropout left on", "dropout", always_training("dropout"), {"rate": 0.4}, PLAIN),
+    ("dropout left on", "lower", always_training("lower"), {"dropout": 0.4, "seed": 1}, PLAIN),
+    ("dropout left on", "lower", always_training("lower"), {"recurrent_dropout": 0.4, "seed": 1}, PLAIN),
+    (
+        "dropout left on",
+        "upper",
+        always_training("upper"),
+        {"upper": {"dropout": 0.3, "recurrent_dropout": 0.4, "seed": 1}},
+        PLAIN,
+    ),
+    ("ignored mask", "loss", loss_without("mask"), SEQUENCES, {"mask": MASK, "y": Y_SEQUENCE}),
+    ("ignored sample weights", "loss", loss_without("sample_weight"), PLAIN, {"sample_weight": WEIGHTS}),
+    ("sum for mean loss", "loss", setting(loss=losses.MeanSquaredError("sum")), PLAIN, PLAIN),
+    ("other loss", "loss", setting(loss="mae"), PLAIN, PLAIN),
+    ("epsilon outside the root", "optimizer", epsilon_outside, PLAIN, PLAIN),
+    ("other rho", "optimizer", setting(optimizer=optimizers.RMSprop(rho=0.87)), PLAIN, PLAIN),
+    ("other epsilon", "optimizer", setting(optimizer=optimizers.RMSprop(epsilon=1.1e-7)), PLAIN, PLAIN),
+    ("other learning rate", "optimizer", setting(optimizer=optimizers.RMSprop(0.0011)), PLAIN, PLAIN),
+    ("float32 for float64", "middle", computed_in_float32, PLAIN, PLAIN),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "plant", "made_with", "given"), FAULTS, ids=[f"{f[0]}, {f[1]}" for f in FAULTS]
+)
+def test_a_fault_in_keras_is_named(name, place, plant, made_with, given):
+    model = stack(**made_with)
+    keras_model = plant(model)
+    batch = {"x": X, "y": Y, **given}
+    report = check(model, **batch, keras_model=keras_model, dtypes=["float64"], draws=0)
+    cause = find_cause(model, **batch, keras_model=keras_model, report=report)
+    assert cause is not None, report.summary
+    assert (cause.name, cause.place) == (name, place)
+    assert report.cause == str(cause)
+    assert f"cause: {name}" in str(report)
+
+
+def test_every_cause_that_is_promised_is_planted():
+    promised = """transposed kernel, transposed recurrent kernel, missing bias, doubled bias, other activation,
+        epsilon outside the root, other rho, other learning rate, other gelu, other leaky slope, time-reversed input,
+        unreversed mask, ignored mask, stale state, initial state ignored, sum for mean loss, dropout left on,
+        float32 for float64, batch-major for time-major, ignored sample weights"""
+    assert {" ".join(name.split()) for name in promised.split(",")} <= {fault[0] for fault in FAULTS}
+
+
+def test_the_detail_says_which_setting_differs():
+    model = stack(stateful=True)
+    cause = find_cause(model, X, keras_model=setting()(model))
+    assert str(cause) == "stale state in 'lower' (stateful True here, False in Keras)"
+
+
+def test_a_fault_that_only_the_float32_model_has_is_named():
+    """A changed call is lost in the float64 twin of a float32 model: the search is made in float32."""
+    model = stack(dtype="float32")
+    keras_model = bias_forgotten(model)
+    report = check(model, X, Y, keras_model=keras_model, draws=0)
+    assert report.first_bad is not None
+    assert report.first_bad.dtype == "float32"
+    cause = find_cause(model, X, Y, keras_model=keras_model, report=report)
+    assert cause is not None
+    assert (cause.name, cause.place) == ("missing bias", "last")
+
+
+# --- two at once ----------------------------------------------------------------------------------------------
+
+
+def transposed_and_no_bias(model):
+    keras_model = to_keras(model)
+    layer = keras_model.get_layer("upper")
+    kernel, recurrent_kernel, bias = layer.get_weights()
+    layer.set_weights([kernel, recurrent_kernel.T, np.zeros_like(bias)])
+    return keras_model
+
+
+def transposed_and_other_rho(model):
+    keras_model = weights_changed("lower", 1, np.transpose)(model)
+    keras_model.optimizer.rho = 0.8
+    return keras_model
+
+
+def reversed_and_bias_forgotten(model):
+    keras_model = called_with("lower", lambda x, given: (ops.flip(x, 1), given))(model)
+    dense = keras_model.get_layer("last")
+    dense.call = lambda x, training=None: ops.matmul(x, dense._kernel)
+    return keras_model
+
+
+PAIRS = [
+    (transposed_and_no_bias, {"transposed recurrent kernel", "missing bias"}),
+    (transposed_and_other_rho, {"transposed recurrent kernel", "other rho"}),
+    (reversed_and_bias_forgotten, {"time-reversed input", "missing bias"}),
+    (
+        setting(loss=losses.MeanSquaredError("sum"), upper={"activation": "tanh"}),
+        {"other activation", "sum for mean loss"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("plant", "both"), PAIRS)
+def test_two_at_once_are_more_than_one(plant, both):
+    model = stack()
+    keras_model = plant(model)
+    report = check(model, X, Y, keras_model=keras_model, dtypes=["float64"], draws=0)
+    cause = find_cause(model, X, Y, keras_model=keras_model, report=report)
+    assert cause is not None
+    assert (cause.name, set(names(cause))) == (MORE_THAN_ONE, both)
+    assert report.cause.startswith("more than one: ")
+
+
+# --- none -----------------------------------------------------------------------------------------------------
+
+
+def scaled(model):
+    keras_model = to_keras(model)
+    layer = keras_model.get_layer("middle")
+    call = layer.call
+    layer.call = lambda x, training=None: 1.001 * call(x)
+    return keras_model
+
+
+def step_lengthened(model):
+    keras_model = to_keras(model)
+    optimizer = keras_model.optimizer
+    update_step = optimizer.update_step
+    optimizer.update_step = lambda g, v, lr: update_step(1.01 * g + 0.01, v, lr)
+    return keras_model
+
+
+def one_weight_moved(w):
+    w[1, 2] += 0.01 * random(1, seed=5)[0]
+    return w
+
+
+def cube_for_elu(model):
+    """An activation that Keras does not have."""
+    keras_model = to_keras(model)
+    dense = keras_model.get_layer("middle")
+    dense.call = lambda x, training=None: (ops.matmul(x, dense._kernel) + dense.bias) ** 3
+    return keras_model
+
+
+UNKNOWN = [
+    scaled,
+    step_lengthened,
+    cube_for_elu,
+    weights_changed("upper", 1, lambda w: w + 1e-3),
+    weights_changed("upper", 1, one_weight_moved),
+    weights_changed("lower", 0, lambda w: w[::-1]),
+]
+
+
+@pytest.mark.parametrize("plant", UNKNOWN)
+def test_a_fault_of_no_known_kind_has_no_cause(plant):
+    model = stack()
+    keras_model = plant(model)
+    report = check(model, X, Y, keras_model=keras_model, dtypes=["float64"], draws=0)
+    assert not report.holds
+    assert find_cause(model, X, Y, keras_model=keras_model, report=report) is None
+    assert report.cause == ""
+
+
+def test_a_result_rounded_too_often_in_float32_has_no_cause(monkeypatch):
+    """It is a fault, but no change mends it more than doing nothing does."""
+    forward = Dense.forward
+
+    def rounded(self, r, x, training=False):
+        y = forward(self, r, x, training)
+        if self.name == "middle" and y.dtype == np.float32:
+            y[...] = y.astype(np.float16)
+        return y
+
+    monkeypatch.setattr(Dense, "forward", rounded)
+    model = stack(dtype="float32")
+    report = check(model, X, draws=0)
+    assert not report.holds
+    assert find_cause(model, X, report=report) is None
+
+
+def test_what_holds_has_no_cause():
+    model = stack(dtype="float32")
+    assert find_cause(model, X, Y, mask=MASK, initial_state=STATE, keras_model=to_keras(model)) is None
+
+
+def test_the_search_leaves_both_models_as_they_were():
+    model = stack(rate=0.3)
+    model.fit(X, Y, batch_size=BATCH, epochs=2, verbose=0)
+    keras_model = weights_changed("upper", 1, np.transpose)(model)
+    before, state = model.get_weights(), model.optimizer.get_state()
+    theirs = [w.copy() for w in keras_model.get_weights()]
+    cause = find_cause(model, X, Y, keras_model=keras_model)
+    assert cause == Cause("transposed recurrent kernel", "upper")
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    assert all(np.array_equal(v, state[name]) for name, v in model.optimizer.get_state().items())
+    assert all(np.array_equal(a, b) for a, b in zip(theirs, keras_model.get_weights(), strict=True))
