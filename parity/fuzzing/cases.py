@@ -14,8 +14,8 @@ What is Keras' own fault, and so never drawn:
   So targets are one-hot, and there is no label smoothing.
 - probabilities under 1e-7 in a cross-entropy, which its formula clips, where one side clips and the other goes back to
   the logits: Keras on JAX and torch never does, on TensorFlow as long as the last operation is the activation, and the
-  engine where :mod:`rnn_core.logits` says. So what makes them is bounded, but where both go back. In focal losses it
-  always is: 1 - p of a probability near 1 has no digits, and they are made of it.
+  engine where :mod:`rnn_core.engine.logits` says. So what makes them is bounded, but where both go back. In focal
+  losses it always is: 1 - p of a probability near 1 has no digits, and they are made of it.
 - OrthogonalRegularizer: its float32 factor fails in a float64 model.
 - activity_regularizer of SimpleRNN: its constructor drops it.
 - a masked first step with an initial state that is not zero: TensorFlow puts out zeros, not the state.

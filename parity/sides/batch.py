@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.engine.predictor import for_names
 from rnn_core.layers import RNN, SimpleRNN
 from rnn_core.losses.several import for_outputs
 from rnn_core.models import Model
-from rnn_core.predictor import for_names
 from rnn_core.several import each, rows, unpacked
 
 Array = NDArray[Any]

@@ -1,6 +1,6 @@
 """A model of rnn_core asked the same questions as :class:`KerasSide`, with the same answers.
 
-The loss and the step are those of ``rnn_core.training.Step``, which ``fit`` runs; only a mask and initial states are
+The loss and the step are those of ``rnn_core.engine.loop.Step``, which ``fit`` runs; only a mask and initial states are
 handed in from here, and the gradients of the inputs are asked for, which training does not need.
 """
 
@@ -18,10 +18,10 @@ from parity.keras_calls import call_labels
 from parity.parts import all_parts, states_of, walk_records
 from parity.sides.questions import DropoutMasks, Forward, Gradients, Options, dropout_masks
 from parity.sides.questions import Step as StepResult
-from rnn_core import training
+from rnn_core.engine import loop
+from rnn_core.engine.passes import Pass
 from rnn_core.inspection.run import cast
 from rnn_core.models import Model, Sequential
-from rnn_core.passes import Pass
 from rnn_core.several import as_list, each, shape_of, unpacked
 
 __all__ = ["OurSide", "cast"]
@@ -130,12 +130,12 @@ class OurSide:
 
     # Within.
 
-    def _step(self, x: Any, y: Any, options: Options) -> tuple[training.Step, tuple[Any, Any, Any]]:
+    def _step(self, x: Any, y: Any, options: Options) -> tuple[loop.Step, tuple[Any, Any, Any]]:
         """Return the engine's own step for this batch, and the batch as the engine takes it."""
         model = self.model
         data = model._checked_data(x, y, options.get("sample_weight"))
         model.prepare_training()
-        step = training.Step(model, shape_of(data[0]), shape_of(data[1]), training=True)
+        step = loop.Step(model, shape_of(data[0]), shape_of(data[1]), training=True)
         step.training = bool(options.get("training"))
         for record in step.passes.records:
             record.needs_d_input = True

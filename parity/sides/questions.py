@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from parity.keras_calls import call_labels
 from parity.parts import inside, walk_records
+from rnn_core.engine.passes import Pass
 from rnn_core.layers import RNN, Dropout, SimpleRNN
-from rnn_core.passes import Pass
 
 Array = NDArray[Any]
 DropoutMasks = Mapping[str, tuple[Array | None, Array | None]]

@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 from parity.parts import all_parts
 from parity.sides.our_side import OurSide, cast
 from parity.sides.questions import Forward, Gradients, Options, Step
-from rnn_core import config, denormals, training
+from rnn_core import config, denormals
 from rnn_core.activations import base, fast
+from rnn_core.engine import loop
 from rnn_core.models import Model
 from rnn_core.several import as_list
 
@@ -86,7 +87,7 @@ class ReferenceSide(OurSide):
         with _extended():
             return super().step(x, y, **options)
 
-    def _step(self, x: Any, y: Any, options: Options) -> tuple[training.Step, tuple[Any, Any, Any]]:
+    def _step(self, x: Any, y: Any, options: Options) -> tuple[loop.Step, tuple[Any, Any, Any]]:
         """Return the engine's own step; while there is noise, what its loss hands back has some, too."""
         step, data = super()._step(x, y, options)
         if (random := self._random) is not None:

@@ -11,7 +11,7 @@ from rnn_core.commands.arguments import Commands, Parser, check_folder, whole_nu
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
-    from rnn_core.series.contest import NETWORKS
+    from rnn_core.contest.networks import NETWORKS
 
     parser = commands.add_parser(
         "forecast",
@@ -45,7 +45,8 @@ def add(commands: Commands) -> None:
 
 
 def _run(parser: Parser, options: argparse.Namespace) -> None:
-    from rnn_core.forecast_command import prepare, run
+    from rnn_core.contest.command import run
+    from rnn_core.contest.task import prepare
 
     settings = {name: value for name, value in vars(options).items() if name not in ("run", "out", "json")}
     check_folder(parser, "--out", options.out)

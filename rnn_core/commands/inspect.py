@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(parser: Parser, options: argparse.Namespace) -> None:
-    from rnn_core.inspect_command import UsageError, inspect_model, inspect_tutorial
+    from rnn_core.commands.pages import UsageError, inspect_model, inspect_tutorial
 
     if options.out.suffix.lower() not in (".html", ".htm"):
         parser.error(f"argument --out: expected a file that ends in .html, got {str(options.out)!r}")

@@ -49,7 +49,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(parser: Parser, options: argparse.Namespace) -> None:
-    from rnn_core.tutorial_command import run, run_seeds
+    from rnn_core.tutorial.command import run, run_seeds
 
     if options.seed + options.seeds > 2**32:
         parser.error(f"argument --seeds: seeds go up to 2**32 - 1, {options.seeds} from {options.seed} on go beyond")

@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(parser: Parser, options: argparse.Namespace) -> None:
-    from rnn_core.inspect_command import write_worksheet
+    from rnn_core.commands.pages import write_worksheet
 
     check_folder(parser, "--out", options.out)
     write_worksheet(options.seed, options.units, options.steps, options.activation, options.out)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.engine.nonfinite import explain
 from rnn_core.inspection.data_findings import forecast_findings, scale_findings
 from rnn_core.inspection.findings import SEVERITIES, Finding, Findings
 from rnn_core.inspection.network_findings import network_findings
@@ -14,7 +15,6 @@ from rnn_core.inspection.run import Run, own_copy
 from rnn_core.inspection.tracing import Trace
 from rnn_core.layers import Embedding, JordanRNN
 from rnn_core.models import Model
-from rnn_core.nonfinite import explain
 from rnn_core.several import as_list, each, rows
 
 SAMPLES = 256

@@ -91,7 +91,7 @@ class ActivatedTrace(LayerTrace):
     """A layer that ends in an activation.
 
     Where the loss goes back to the logits, which are the pre-activation, nothing computes the gradient of the output:
-    ``d_output`` is None. See :mod:`rnn_core.logits`.
+    ``d_output`` is None. See :mod:`rnn_core.engine.logits`.
 
     Attributes
     ----------

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from rnn_core import config
 from rnn_core.blas import single_thread
+from rnn_core.engine.loop import Step
 from rnn_core.layers import Cell
 from rnn_core.layers.base import Layer, checked_mask
 from rnn_core.models import Model
 from rnn_core.several import each, shape_of
-from rnn_core.training import Step
 
 Array = NDArray[Any]
 

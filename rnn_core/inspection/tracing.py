@@ -40,7 +40,7 @@ class Trace:
         What regularizers add to the loss.
     output, d_output : ndarray, or a list of them
         The model's prediction and the gradient of the loss with respect to it; to its logits, where the loss goes back
-        to them (:mod:`rnn_core.logits`), as to its last layer's ``preactivation``.
+        to them (:mod:`rnn_core.engine.logits`), as to its last layer's ``preactivation``.
     layers : dict of str to LayerTrace
         In the order of the forward pass. ``trace["simple_rnn"]`` and ``trace[0]`` are short for its entries. The second
         call of a layer is ``"simple_rnn #2"``; layers inside others follow them, as ``"td/dense"``.

@@ -3,7 +3,7 @@
 A logit x becomes a probability by the sigmoid (a class or not) or the softmax (one of several classes).
 Starting from logits is exact. Probabilities are clipped to [eps, 1 - eps], eps = 1e-7; where the clip acts
 the derivative is 0: an output that is saturated and wrong learns nothing. So training goes back from probabilities to
-the logits that a model made them from, where it can: :mod:`rnn_core.logits`.
+the logits that a model made them from, where it can: :mod:`rnn_core.engine.logits`.
 
 Formulas, constants and clips are Keras', ``keras/src/losses/losses.py`` and ``keras/src/backend/*/nn.py``.
 """

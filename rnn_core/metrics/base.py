@@ -180,7 +180,7 @@ class MeanMetricWrapper(RunningMean):
         self._update(y_true, y_pred, sample_weight, mask, self.kwargs)
 
     def update_from_logits(self, y_true: Any, logits: Any, sample_weight: Any = None) -> None:
-        """Add a batch of which the logits are known: a cross-entropy is exact then (:mod:`rnn_core.logits`)."""
+        """Add a batch of which the logits are known: a cross-entropy is exact then (:mod:`rnn_core.engine.logits`)."""
         self._update(y_true, logits, sample_weight, None, {**self.kwargs, "from_logits": True})
 
     def _update(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any, kwargs: dict[str, Any]) -> None:

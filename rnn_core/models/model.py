@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core import saving
+from rnn_core.engine.passes import Pass
 from rnn_core.graph import Graph, Symbol, as_symbols, is_symbolic
 from rnn_core.layers.base import InputShape, Layer, Shape, checked_mask
 from rnn_core.layers.input import InputLayer
 from rnn_core.models.graph_config import graph_config, symbols_from_config
 from rnn_core.models.shared_vector import SharedVector
 from rnn_core.naming import auto_name
-from rnn_core.passes import Pass
 from rnn_core.serialization import snake_case
 from rnn_core.several import as_list, shape_of, unpacked
 

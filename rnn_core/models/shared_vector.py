@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.engine.trainer import Trainer
 from rnn_core.layers.base import Layer
-from rnn_core.trainer import Trainer
 from rnn_core.weights import adjacent, checked_values, total_size
 
 Array = NDArray[Any]

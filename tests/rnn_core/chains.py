@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rnn_core.engine.passes import Pass
 from rnn_core.graph import Graph
-from rnn_core.passes import Pass
 
 
 def chain_pass(layers, shape, d_vector=None, *, needs_d_input=False) -> Pass:

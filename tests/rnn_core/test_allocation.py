@@ -8,8 +8,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from rnn_core import callbacks, training
+from rnn_core import callbacks
 from rnn_core.blas import single_thread
+from rnn_core.engine import loop
 from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Sequential
 
@@ -38,7 +39,7 @@ def peak_of_a_step(workload, batch):
     x = draws.normal(size=(batch, timesteps, features)).astype(np.float32)
     y = draws.normal(size=(batch, 1)).astype(np.float32)
     model.prepare_training()
-    step, totals = training.Step(model, x.shape, y.shape, True), training.Totals(model)
+    step, totals = loop.Step(model, x.shape, y.shape, True), loop.Totals(model)
 
     def train():
         totals.add(step.train(x, y, None), len(x), step, y, None)

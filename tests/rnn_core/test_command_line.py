@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_core import tutorial_command
 from rnn_core.__main__ import main
 from rnn_core.tutorial import Tutorial
+from rnn_core.tutorial import command as tutorial_command
 
 PICTURES = ["series.png", "prediction.png", "training.png"]
 

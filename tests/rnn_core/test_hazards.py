@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from rnn_core import blas, callbacks, optimizers, training
+from rnn_core import blas, callbacks, optimizers
 from rnn_core.blas import single_thread
+from rnn_core.engine import loop
+from rnn_core.engine.nonfinite import NonFiniteError
 from rnn_core.layers import Dense, Input, SimpleRNN, simple_rnn_passes
 from rnn_core.models import Sequential
-from rnn_core.nonfinite import NonFiniteError
 
 BLAS = ThreadpoolController().select(user_api="blas")
 X = np.random.default_rng(0).normal(size=(40, 5, 3)).astype(np.float32)
@@ -237,7 +238,7 @@ def long_step():
     model.compile("rmsprop", "mse")
     model.prepare_training()
     x, y = draws.normal(size=(32, 1000, 32)).astype(np.float32), draws.normal(size=(32, 1)).astype(np.float32)
-    step = training.Step(model, x.shape, y.shape, True)
+    step = loop.Step(model, x.shape, y.shape, True)
     step.train(x, y, None)
     return model, step.passes.records[0]
 
@@ -283,7 +284,7 @@ def test_averages_of_dead_gradients_stay_clear_of_denormals(name):
     x, y = np.ones((4, 1, 2), np.float32), np.ones((4, 1), np.float32)
     model.train_on_batch(x, y)
     model.layers[0].bias[...] = -1e6
-    step = training.Step(model, x.shape, y.shape, True)
+    step = loop.Step(model, x.shape, y.shape, True)
     met = 0.0
     with single_thread:
         for number in range(6000):

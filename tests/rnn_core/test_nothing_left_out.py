@@ -35,6 +35,7 @@ from . import (
     test_regularizers,
 )
 from .covered import left_out, public_classes
+from .engine.test_any_settings import CALLBACKS
 from .layers import (
     test_any_settings,
     test_embedding,
@@ -46,7 +47,6 @@ from .layers import (
     test_wrappers,
 )
 from .optimizers import any_settings, test_schedules
-from .training.test_any_settings import CALLBACKS
 
 EVERYWHERE = {"name", "dtype", "reduction"}
 RANDOM = {"seed", "input_axes", "output_axes"}  # Glorot, He and Lecun are VarianceScaling, which has the axes

@@ -7,7 +7,7 @@ import pytest
 
 import rnn_core
 from rnn_core import Model
-from rnn_core.compiled_metrics import CompiledMetrics, MetricsOfOutputs
+from rnn_core.engine.compiled_metrics import CompiledMetrics, MetricsOfOutputs
 from rnn_core.layers import Dense
 from rnn_core.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from rnn_core.losses.several import LossOfOutputs, for_outputs

@@ -13,7 +13,7 @@ from rnn_core.inspection import RecurrentTrace, diagnose, html, report, trace
 from rnn_core.layers import Dense, Dropout, Input, SimpleRNN
 from rnn_core.models import Sequential
 from rnn_core.tutorial import Tutorial
-from rnn_core.tutorial_trials import Losses, chance_of, conclusion
+from rnn_core.tutorial.trials import Losses, chance_of, conclusion
 
 from .graphs import jordan
 from .test_graphs import two_inputs

@@ -9,9 +9,9 @@ import rnn_core
 from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Model, Sequential
 
+from ..engine import small_models as small
+from ..engine.twins import TOLERANCE, X, Y, rmsprop, twins
 from ..float64 import keras
-from ..training import small_models as small
-from ..training.twins import TOLERANCE, X, Y, rmsprop, twins
 from . import three_outputs
 from .chain import assert_one_vector, make
 

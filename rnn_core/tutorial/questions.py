@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from rnn_core.inspection import credit, html, pictures, trace
 from rnn_core.inspection.html import Section
+from rnn_core.inspection.signal_path import elman_or_jordan as elman_or_jordan_picture
 from rnn_core.models import Sequential
 from rnn_core.naming import clear_session
 from rnn_core.saving import weight_paths
 from rnn_core.series import Layout
-from rnn_core.signal_path import elman_or_jordan as elman_or_jordan_picture
-from rnn_core.tutorial import NOISE_VARIANCE, Tutorial, build_model
-from rnn_core.tutorial_trials import (
+from rnn_core.tutorial.task import NOISE_VARIANCE, Tutorial, build_model
+from rnn_core.tutorial.trials import (
     Losses,
     Progress,
     conclusion,

@@ -3,7 +3,7 @@
 Split and divisor are those in use since Weigend, Huberman and Rumelhart (1990): trained on the years up to 1920,
 tested on 1921-1955 and 1956-1979, squared errors divided by 1496, the variance of 1700-1979.
 
-How the networks of :mod:`rnn_core.series.contest` were chosen
+How the networks of :mod:`rnn_core.contest.networks` were chosen
 --------------------------------------------------------------
 Settings were compared on the years up to 1920 alone, by squared error / 1496 one year ahead, with the last 30 years
 of each training part deciding when to stop:
@@ -61,7 +61,7 @@ them (AR(12): 0.222, AR(9): 0.198). Mean forecasts of three Elman networks on ro
     errors weighed as those of the counts        0.134, 0.137     a count of 0 weighs as 10, 40
 
 The last is what was missing: what is judged are squared errors of counts, and those of roots make little of the high
-cycles (:func:`rnn_core.series.contest.as_counts`). With four other seeds, where the network as it was has 0.148: a
+cycles (:func:`rnn_core.contest.networks.as_counts`). With four other seeds, where the network as it was has 0.148: a
 count of 0 weighing as 5, 10, 20, 40 gives 0.136, 0.133, 0.137, 0.141; with 20, tanh 0.138, a third of the learning
 rate 0.136, more patience 0.137, 32 units 0.139 (twice the L2 0.151), the autoregression added 0.147. So 10 was
 taken, a quarter of the mean count, and for the others too: MLP 0.198 to 0.181, NARX 0.206 to 0.187; Jordan's network

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rnn_core.layers import Activation, Dense, Dropout, Input, Masking, SimpleRNN
 from rnn_core.models import Sequential
 
-from .chains import chain_pass
+from ..chains import chain_pass
 
 SHAPE = (3, 5, 4)  # batch, timesteps, features
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,9 +9,9 @@ import pytest
 
 import rnn_core
 from rnn_core import optimizers
+from rnn_core.engine.nonfinite import NonFiniteError
 from rnn_core.layers import Activation, Dense, Input, SimpleRNN
 from rnn_core.models import Sequential
-from rnn_core.nonfinite import NonFiniteError
 
 X = np.zeros((8, 3, 2), np.float32)
 Y = np.zeros((8, 1), np.float32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rnn_core.checks import real
-from rnn_core.compiled_metrics import CompiledMetrics, MetricsOfOutputs
-from rnn_core.predictor import Predictor
+from rnn_core.engine.compiled_metrics import CompiledMetrics, MetricsOfOutputs
+from rnn_core.engine.predictor import Predictor
 
 
 class Compiled(Predictor):

@@ -9,16 +9,20 @@ import pandas as pd
 import pytest
 
 from rnn_core.__main__ import main
+from rnn_core.contest import networks
+from rnn_core.contest.data import read_table, span_rows
+from rnn_core.contest.entrants import entrants
+from rnn_core.contest.holding import hold
+from rnn_core.contest.networks import LEAST_WEIGHT, NETWORKS, as_counts
+from rnn_core.contest.outcome import COMMITTEE
 from rnn_core.models import Sequential
-from rnn_core.series import LinearAutoregression, Windows, compare, contest, errors, sunspots
-from rnn_core.series.contest import COMMITTEE
-from rnn_core.series.contest_data import read_table, span_rows
+from rnn_core.series import LinearAutoregression, Windows, compare, errors, sunspots
 from rnn_core.series.datasets import SUNSPOTS_VARIANCE
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(contest, "EPOCHS", 3)
+    monkeypatch.setattr(networks, "EPOCHS", 3)
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
 
@@ -92,8 +96,8 @@ def test_a_table_of_ones_own(capsys, tmp_path):
 
 def small_contest(table, seeds=(0, 1)):
     spans = {"test": (100, 120)}
-    found = contest.entrants(["elman"], step=3)
-    return contest.hold(table, "y", 100, spans, found, seeds, horizon=4, divisor=1.0)
+    found = entrants(["elman"], step=3)
+    return hold(table, "y", 100, spans, found, seeds, horizon=4, divisor=1.0)
 
 
 def test_nothing_of_the_test_rows_is_learned():
@@ -135,7 +139,7 @@ def test_early_stopping_looks_at_the_last_training_rows_and_then_all_are_trained
     real_fit = Sequential.fit
     monkeypatch.setattr(Sequential, "fit", fit)
     windows = Windows(np.sin(np.arange(120) / 3), step=3).between(0, 103)
-    contest.NETWORKS["elman"].fit(windows, 0)
+    NETWORKS["elman"].fit(windows, 0)
     (early, late, most), (everything, none, epochs) = calls
     assert list(early) == list(range(3, 88))
     np.testing.assert_array_equal(late, np.sin(np.arange(88, 103) / 3))
@@ -147,15 +151,15 @@ def test_errors_of_roots_weigh_as_those_of_counts():
     """A small error of the root, squared and weighted, is that of the count, but for what a count of 0 weighs."""
     counts = np.random.default_rng(0).uniform(0, 100, size=500)
     windows = Windows(np.sqrt(counts), step=2)
-    weights = contest.as_counts(windows)
+    weights = as_counts(windows)
     assert weights.shape == (498,)
     assert weights.mean() == pytest.approx(1)
-    floor = contest.LEAST_WEIGHT * counts[2:].mean()
+    floor = LEAST_WEIGHT * counts[2:].mean()
     of_roots = weights * 0.01**2
     of_counts = ((np.sqrt(counts[2:] + floor) + 0.01) ** 2 - (counts[2:] + floor)) ** 2
     ratio = of_counts / of_roots
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.01)
-    assert (contest.as_counts(Windows(np.zeros(5), step=1)) == 1).all()
+    assert (as_counts(Windows(np.zeros(5), step=1)) == 1).all()
 
 
 def test_networks_on_roots_train_with_these_weights(monkeypatch):
@@ -169,10 +173,10 @@ def test_networks_on_roots_train_with_these_weights(monkeypatch):
     monkeypatch.setattr(Sequential, "fit", fit)
     windows = Windows(np.sqrt(5 + 5 * np.sin(np.arange(120) / 3)), step=3)
     for roots in (True, False):
-        _, elman, *_ = contest.entrants(["elman"], step=3, roots=roots)
+        _, elman, *_ = entrants(["elman"], step=3, roots=roots)
         elman.fit(windows, 0)
     for x, options in given[:2]:
-        np.testing.assert_array_equal(options["sample_weight"], contest.as_counts(x))
+        np.testing.assert_array_equal(options["sample_weight"], as_counts(x))
     assert len(given[0][1]["validation_data"][2]) == len(given[0][1]["validation_data"][0])
     assert given[2][1]["sample_weight"] is None
     assert given[2][1]["validation_data"][2] is None
@@ -183,8 +187,7 @@ def test_networks_can_read_square_roots():
     table = plant()[["y", "x"]] ** 2
     spans, seeds = {"test": (100, 120)}, (0, 1)
     counts, roots = (
-        contest.hold(table, "y", 100, spans, contest.entrants(["elman"], 3, roots=roots), seeds, 4, 1.0)
-        for roots in (False, True)
+        hold(table, "y", 100, spans, entrants(["elman"], 3, roots=roots), seeds, 4, 1.0) for roots in (False, True)
     )
     for outcome in (counts, roots):
         network = outcome.results[outcome.results["predictor"] == "elman"]

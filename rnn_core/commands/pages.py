@@ -23,7 +23,7 @@ from rnn_core.inspection.report import glance, model_sections, report
 from rnn_core.models import Model
 from rnn_core.series import Windows
 from rnn_core.tutorial import Tutorial
-from rnn_core.tutorial_questions import questions
+from rnn_core.tutorial.questions import questions
 
 Array = NDArray[Any]
 

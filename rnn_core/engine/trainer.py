@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_core import training
 from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int, real
 from rnn_core.data import Data, split_off, weighted_by_class
+from rnn_core.engine import loop
+from rnn_core.engine.data import Supervised
+from rnn_core.engine.predictor import verbosity
 from rnn_core.lazy import Dataset
-from rnn_core.predictor import verbosity
 from rnn_core.several import rows
-from rnn_core.training_data import Supervised
 
 if TYPE_CHECKING:
     from rnn_core.callbacks import History
@@ -137,15 +137,15 @@ class Trainer(Supervised):
             steps=-(-rows(data[0]) // batch_size),
             **({} if validation is None or validation_freq == 1 else {"validation_freq": validation_freq}),
         )
-        steps = training.Steps(self, training=False)
+        steps = loop.Steps(self, training=False)
 
-        def validate(epoch: int) -> training.Logs:
+        def validate(epoch: int) -> loop.Logs:
             if validation is None or not _is_due(epoch, validation_freq):
                 return {}
-            logs = training.evaluate(self, validation, validation_size, calls, steps)
+            logs = loop.evaluate(self, validation, validation_size, calls, steps)
             return {f"val_{name}": value for name, value in logs.items()}
 
-        training.train(self, data, batch_size, epochs, initial_epoch, bool(shuffle), calls, validate)
+        loop.train(self, data, batch_size, epochs, initial_epoch, bool(shuffle), calls, validate)
         assert self.history is not None
         return self.history
 
@@ -179,7 +179,7 @@ class Trainer(Supervised):
             epochs=1,
             steps=-(-rows(data[0]) // batch_size),
         )
-        return _result(training.evaluate(self, data, batch_size, calls), return_dict)
+        return _result(loop.evaluate(self, data, batch_size, calls), return_dict)
 
     # Single batches.
 
@@ -196,7 +196,7 @@ class Trainer(Supervised):
         x, y, weight = weighted_by_class(self._checked_data(x, y, sample_weight), class_weight)
         self.prepare_training()
         step = self._batch_steps(True).of(x, y)
-        totals = training.Totals(self)
+        totals = loop.Totals(self)
         with single_thread, np.errstate(over="ignore", invalid="ignore"):
             loss = step.train(x, y, weight)
             totals.add(loss, rows(x), step, y, weight)
@@ -206,14 +206,14 @@ class Trainer(Supervised):
         """Return the loss (and metrics) of `x` as one batch."""
         self._require_loss("test_on_batch")
         data = self._checked_data(x, y, sample_weight)
-        logs = training.evaluate(self, data, rows(data[0]), steps=self._batch_steps(False))
+        logs = loop.evaluate(self, data, rows(data[0]), steps=self._batch_steps(False))
         return _result(logs, return_dict)
 
-    def _batch_steps(self, training_: bool) -> training.Steps:
+    def _batch_steps(self, training: bool) -> loop.Steps:
         """Return records kept from one call of ``train_on_batch`` or ``test_on_batch`` to the next."""
-        kept: training.Steps | None = self.__dict__.get("_kept_steps")
-        if kept is None or kept.training != training_ or not kept.are_for(self):
-            kept = self._kept_steps = training.Steps(self, training_)
+        kept: loop.Steps | None = self.__dict__.get("_kept_steps")
+        if kept is None or kept.training != training or not kept.are_for(self):
+            kept = self._kept_steps = loop.Steps(self, training)
         return kept
 
     def _forget_records(self) -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import rnn_core
 from rnn_core import losses, metrics
+from rnn_core.engine.loop import Step
 from rnn_core.inspection import check_gradients, diagnose, trace
 from rnn_core.layers import Dense, Input
 from rnn_core.models import Model, Sequential
-from rnn_core.training import Step
 from tests.rnn_core.finite_differences import SEEDS, examples
 from tests.rnn_core.float64 import float64_in
 

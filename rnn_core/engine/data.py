@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_core.compiling import Compiled
 from rnn_core.data import Data, all_finite, as_sample_weight, as_target
+from rnn_core.engine.compiling import Compiled
+from rnn_core.engine.predictor import for_names
 from rnn_core.lazy import Dataset
-from rnn_core.predictor import for_names
 from rnn_core.several import rows, shape_of
 
 

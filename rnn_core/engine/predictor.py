@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from rnn_core.blas import single_thread
 from rnn_core.checks import positive_int
 from rnn_core.data import all_finite, as_input
+from rnn_core.engine.passes import Pass
 from rnn_core.graph import Graph
 from rnn_core.layers.base import InputShape, Layer
 from rnn_core.lazy import LazyArray
-from rnn_core.passes import Pass
 from rnn_core.several import as_list, each, rows, shape_of, unpacked
 
 Array = NDArray[Any]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_core.contest.outcome import COMMITTEE, Outcome
 from rnn_core.pictures import BLACK, BLUE, GREY, VERMILLION, finish, new_figure
-from rnn_core.series.contest import COMMITTEE, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,7 +29,7 @@ from rnn_core.layers import Activation, Dense
 from rnn_core.losses.several import LossOfOutputs
 
 if TYPE_CHECKING:
-    from rnn_core.passes import Pass
+    from rnn_core.engine.passes import Pass
 
 _ACTIVATIONS: dict[type[losses.Loss], type[ActivationFunction]] = {
     losses.BinaryCrossentropy: Sigmoid,

@@ -17,7 +17,7 @@ from rnn_core.models import Sequential
 from rnn_core.pictures import BLUE, GREY, VERMILLION, blank_figure, finish
 from rnn_core.random import set_random_seed
 from rnn_core.series import Layout
-from rnn_core.tutorial import Tutorial
+from rnn_core.tutorial.task import Tutorial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnn_core.logits import Logits
+    from rnn_core.engine.logits import Logits
 
 Shape = tuple[int, ...]
 

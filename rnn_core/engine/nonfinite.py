@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rnn_core.data import all_finite
 
 if TYPE_CHECKING:
-    from rnn_core.passes import Pass
-    from rnn_core.trainer import Trainer
+    from rnn_core.engine.passes import Pass
+    from rnn_core.engine.trainer import Trainer
 
 Array = NDArray[Any]
 

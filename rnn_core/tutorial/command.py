@@ -11,7 +11,7 @@ import numpy as np
 from rnn_core import pictures
 from rnn_core.callbacks import Callback
 from rnn_core.series import Layout, LinearAutoregression
-from rnn_core.tutorial import (
+from rnn_core.tutorial.task import (
     NETWORK,
     NOISE_VARIANCE,
     SAMPLES,

@@ -20,13 +20,13 @@ import numpy as np
 
 from rnn_core.blas import single_thread
 from rnn_core.data import Batches, Data
-from rnn_core.nonfinite import NonFiniteError, check_weights, explain
+from rnn_core.engine.nonfinite import NonFiniteError, check_weights, explain
 from rnn_core.random import stream
 from rnn_core.several import as_list, each, flat, nested_like, rows, shape_of, unpacked
 
 if TYPE_CHECKING:
     from rnn_core.callbacks import CallbackList
-    from rnn_core.trainer import Trainer
+    from rnn_core.engine.trainer import Trainer
 
 Logs = dict[str, float]
 
@@ -79,13 +79,13 @@ class Step:
     loss_function : Loss or LossOfOutputs
         The model's, or what it is of logits.
     logits : list of Logits or None
-        For each output, if the loss is taken of its logits: see :mod:`rnn_core.logits`.
+        For each output, if the loss is taken of its logits: see :mod:`rnn_core.engine.logits`.
     d_output : ndarray, or a list of them
         The gradient of the loss with respect to the output, or to its logits.
     """
 
     def __init__(self, model: Trainer, x_shape: Any, y_shape: Any, training: bool) -> None:
-        from rnn_core.logits import back_to_logits  # with it come the losses
+        from rnn_core.engine.logits import back_to_logits  # with it come the losses
 
         self.model = model
         self.training = training

@@ -4,7 +4,7 @@
     windows of `step` values -> next value     (800, 1, step) as the tutorial has it, or (800, step, 1)
     SimpleRNN(32, relu) - Dense(8, relu) - Dense(1), mean squared error, RMSprop, 100 epochs in batches of 16
 
-``rnn-core tutorial`` runs it and prints what comes out: see ``tutorial_command.py``.
+``rnn-core tutorial`` runs it and prints what comes out: see ``command.py``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""``rnn-core forecast``: networks and baselines compete on a table of one's own."""

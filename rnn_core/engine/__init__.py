@@ -1,0 +1,1 @@
+"""What runs a model: passes through its graph, the training loop, ``fit``, ``evaluate`` and ``predict``."""
