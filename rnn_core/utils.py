@@ -67,7 +67,7 @@ def plot_model(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     figure = plot_model(build_model(1, 4), f"{folder}/model.svg", show_shapes=True)
     """
-    from rnn_core.inspection.graph_picture import model_graph
+    from rnn_core.inspection.pictures.graph import model_graph
     from rnn_core.models import Model
 
     if not isinstance(model, Model):

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.inspection import html, worksheet
-from rnn_core.inspection.report import glance, model_sections, report
+from rnn_core.inspection import worksheet
+from rnn_core.inspection.pages import html
+from rnn_core.inspection.pages.model_report import glance, model_sections, report
 from rnn_core.models import Model
 from rnn_core.series import Windows
 from rnn_core.tutorial import Tutorial

@@ -11,7 +11,7 @@ from rnn_core.commands.arguments import Commands, Parser, check_folder, whole_nu
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
-    from rnn_core.inspection.worksheet import ACTIVATIONS, MOST_STEPS, MOST_UNITS
+    from rnn_core.inspection.pages.exercise import ACTIVATIONS, MOST_STEPS, MOST_UNITS
 
     parser = commands.add_parser(
         "worksheet",

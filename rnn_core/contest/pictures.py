@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_core.contest.outcome import COMMITTEE, Outcome
-from rnn_core.pictures import BLACK, BLUE, GREY, VERMILLION, finish, new_figure
+from rnn_core.figures import BLACK, BLUE, GREY, VERMILLION, finish, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd

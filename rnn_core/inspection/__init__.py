@@ -30,17 +30,17 @@ Examples
 """
 
 from rnn_core.inspection.bptt import BPTT, bptt
-from rnn_core.inspection.cell_traces import CellTrace, JordanTrace, SimpleRNNCellTrace
 from rnn_core.inspection.credit import Credit, Spectrum, credit, spectrum
-from rnn_core.inspection.diagnosis import diagnose
-from rnn_core.inspection.findings import Finding, Findings
+from rnn_core.inspection.diagnosis.diagnosing import diagnose
+from rnn_core.inspection.diagnosis.findings import Finding, Findings
 from rnn_core.inspection.gradient_check import Difference, GradientReport, check_gradients
-from rnn_core.inspection.layer_traces import ActivatedTrace, ActivationTrace, DenseTrace, LayerTrace
-from rnn_core.inspection.recurrent_traces import ElmanTrace, RecurrentTrace, SimpleRNNTrace
-from rnn_core.inspection.report import report
+from rnn_core.inspection.pages.exercise import Worksheet, worksheet
+from rnn_core.inspection.pages.model_report import report
 from rnn_core.inspection.run import cast
-from rnn_core.inspection.tracing import Trace, trace
-from rnn_core.inspection.worksheet import Worksheet, worksheet
+from rnn_core.inspection.traces.cells import CellTrace, JordanTrace, SimpleRNNCellTrace
+from rnn_core.inspection.traces.layers import ActivatedTrace, ActivationTrace, DenseTrace, LayerTrace
+from rnn_core.inspection.traces.recurrent import ElmanTrace, RecurrentTrace, SimpleRNNTrace
+from rnn_core.inspection.traces.tracing import Trace, trace
 
 __all__ = [
     "BPTT",

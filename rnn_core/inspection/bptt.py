@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.checks import positive_int
-from rnn_core.inspection.layer_traces import ActivatedTrace
-from rnn_core.inspection.recurrent_traces import ElmanTrace, RecurrentTrace
-from rnn_core.inspection.tracing import Trace
+from rnn_core.inspection.traces.layers import ActivatedTrace
+from rnn_core.inspection.traces.recurrent import ElmanTrace, RecurrentTrace
+from rnn_core.inspection.traces.tracing import Trace
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.inspection.cell_traces import JordanTrace
+from rnn_core.inspection.traces.cells import JordanTrace
 
 if TYPE_CHECKING:
     from rnn_core.inspection.bptt import BPTT

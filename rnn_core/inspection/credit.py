@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_core.checks import integer
-from rnn_core.inspection.layer_traces import ActivatedTrace
-from rnn_core.inspection.recurrent_traces import RecurrentTrace
-from rnn_core.inspection.tracing import Trace
+from rnn_core.inspection.traces.layers import ActivatedTrace
+from rnn_core.inspection.traces.recurrent import RecurrentTrace
+from rnn_core.inspection.traces.tracing import Trace
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_core.pictures import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, finish, new_figure
+from rnn_core.figures import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, finish, new_figure
 from rnn_core.series.judging import Metric, errors
 
 if TYPE_CHECKING:

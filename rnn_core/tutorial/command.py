@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from rnn_core import pictures
 from rnn_core.callbacks import Callback
 from rnn_core.series import Layout, LinearAutoregression
+from rnn_core.tutorial import pictures
 from rnn_core.tutorial.task import (
     NETWORK,
     NOISE_VARIANCE,

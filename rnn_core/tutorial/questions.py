@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.inspection import credit, html, pictures, trace
-from rnn_core.inspection.html import Section
-from rnn_core.inspection.signal_path import elman_or_jordan as elman_or_jordan_picture
+from rnn_core.inspection import credit, pictures, trace
+from rnn_core.inspection.pages import html
+from rnn_core.inspection.pages.html import Section
 from rnn_core.models import Sequential
 from rnn_core.naming import clear_session
 from rnn_core.saving import weight_paths
@@ -175,7 +175,7 @@ def elman_or_jordan(tutorial: Tutorial) -> Section:
             html.paragraph(note),
             html.table(["", "Elman", "Jordan"], rows, "The two simple recurrent networks. " + source),
             html.chart(
-                elman_or_jordan_picture(),
+                pictures.elman_or_jordan(),
                 "Both networks: in Elman's the way back starts at the hidden state, in Jordan's at the output.",
                 "The same boxes, and where the way back begins. Jordan's network is `rnn_core.layers.JordanRNN`.",
             ),

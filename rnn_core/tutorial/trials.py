@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.figures import BLUE, GREY, VERMILLION, blank_figure, finish
 from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Sequential
-from rnn_core.pictures import BLUE, GREY, VERMILLION, blank_figure, finish
 from rnn_core.random import set_random_seed
 from rnn_core.series import Layout
 from rnn_core.tutorial.task import Tutorial

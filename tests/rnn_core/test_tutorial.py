@@ -14,8 +14,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
-from rnn_core import pictures
-from rnn_core.tutorial import NETWORK, NOISE_VARIANCE, TRUTH, Tutorial, noise_free, noisy_sine
+from rnn_core.tutorial import NETWORK, NOISE_VARIANCE, TRUTH, Tutorial, noise_free, noisy_sine, pictures
 
 SCRIPT = Path(__file__).with_name("tutorial_script.py")
 ROOT = Path(__file__).parents[2]

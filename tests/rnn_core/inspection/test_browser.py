@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rnn_core.__main__ import main
-from rnn_core.inspection import html, report, worksheet
+from rnn_core.inspection import report, worksheet
+from rnn_core.inspection.pages import html
 from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Sequential
 

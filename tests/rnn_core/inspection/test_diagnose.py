@@ -7,8 +7,8 @@ import pytest
 
 from rnn_core import layers, optimizers
 from rnn_core.inspection import Finding, Findings, diagnose
-from rnn_core.inspection.network_findings import arriving
-from rnn_core.inspection.tracing import trace
+from rnn_core.inspection.diagnosis.network import arriving
+from rnn_core.inspection.traces.tracing import trace
 from rnn_core.models import Sequential
 from rnn_core.random import set_random_seed
 from rnn_core.tutorial import Tutorial

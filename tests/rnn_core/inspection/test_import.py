@@ -24,5 +24,5 @@ def test_the_package_does_not_load_it():
 def test_it_loads_no_tables_and_no_plots():
     for code in ("from rnn_core import inspection", "import rnn_core.inspection"):
         loaded = loaded_by(code)
-        assert "rnn_core.inspection.tracing" in loaded
+        assert "rnn_core.inspection.traces.tracing" in loaded
         assert not loaded & {"pandas", "matplotlib", "rich", "tensorflow", "keras"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from rnn_core.inspection import credit, pictures, spectrum, trace
-from rnn_core.inspection.graph_picture_layout import arrange, describe
+from rnn_core.inspection.pictures.graph_layout import arrange, describe
 from rnn_core.layers import RNN, Add, Bidirectional, Dense, Input, JordanRNN, SimpleRNN, SimpleRNNCell
 from rnn_core.models import Model, Sequential
 from rnn_core.tutorial import Tutorial, build_model
@@ -204,7 +204,7 @@ def test_jordan_s_network_unrolled():
     """Every way back leads from an output down to the hidden units of the next step."""
     from matplotlib.patches import FancyArrowPatch
 
-    from rnn_core.pictures import VERMILLION
+    from rnn_core.figures import VERMILLION
 
     figure = pictures.unrolled(Sequential([Input((3, 2)), JordanRNN(6, 1, decay=0.5), Dense(1)]))
     (axes,) = figure.axes

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_core.inspection import pictures
-from rnn_core.inspection.report_prediction import prediction
+from rnn_core.inspection.pages.model_prediction import prediction
 from rnn_core.layers import Dense, Input
 from rnn_core.models import Model
 from tests.rnn_core.finite_differences import SEEDS, examples

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rnn_core.__main__ import main
-from rnn_core.inspection import RecurrentTrace, diagnose, html, report, trace
+from rnn_core.inspection import RecurrentTrace, diagnose, report, trace
+from rnn_core.inspection.pages import html
 from rnn_core.layers import Dense, Dropout, Input, SimpleRNN
 from rnn_core.models import Sequential
 from rnn_core.tutorial import Tutorial

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core import losses
-from rnn_core.inspection.findings import Finding, percent
+from rnn_core.inspection.diagnosis.findings import Finding, percent
 
 Array = NDArray[Any]
 

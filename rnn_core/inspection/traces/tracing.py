@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.inspection.cell_traces import rnn_traces
-from rnn_core.inspection.layer_traces import ActivationTrace, DenseTrace, LayerTrace, Vectors
-from rnn_core.inspection.recurrent_traces import RecurrentTrace, SimpleRNNTrace
 from rnn_core.inspection.run import Call, Run
+from rnn_core.inspection.traces.cells import rnn_traces
+from rnn_core.inspection.traces.layers import ActivationTrace, DenseTrace, LayerTrace, Vectors
+from rnn_core.inspection.traces.recurrent import RecurrentTrace, SimpleRNNTrace
 from rnn_core.layers import RNN, Activation, Dense, Layer, SimpleRNN
 from rnn_core.losses.several import LossOfOutputs
 from rnn_core.models import Model

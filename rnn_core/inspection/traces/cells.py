@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.activations import Activation as ActivationFunction
-from rnn_core.inspection.layer_traces import ActivatedTrace, LayerTrace, Vectors, derivative_of
-from rnn_core.inspection.recurrent_traces import ElmanTrace, RecurrentTrace, through
 from rnn_core.inspection.run import Call, CellCall
+from rnn_core.inspection.traces.layers import ActivatedTrace, LayerTrace, Vectors, derivative_of
+from rnn_core.inspection.traces.recurrent import ElmanTrace, RecurrentTrace, through
 from rnn_core.layers import RNN, Cell, JordanCell, SimpleRNNCell, StackedRNNCells
 
 Array = NDArray[Any]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_core.inspection.html_style import STYLE
+from rnn_core.inspection.pages.html_style import STYLE
 from rnn_core.saving import written_whole
 
 if TYPE_CHECKING:

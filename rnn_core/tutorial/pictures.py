@@ -1,27 +1,20 @@
-"""The pictures of the tutorial, as matplotlib figures that no window and no global state belongs to.
-
-Colours are Okabe and Ito's (2008), which the colour-blind can tell apart; every meaning also has its own line or
-marker.
-"""
+"""The pictures of the tutorial."""
 
 from __future__ import annotations
 
-import functools
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_core.figures import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, finish, new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
-
-BLACK, GREY = "#000000", "#8c8c8c"
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"  # Okabe-Ito
 
 
 def series(values: Array, split: int, noise_free: Callable[[Array], Array]) -> Figure:
@@ -139,42 +132,8 @@ def seeds(numbers: Sequence[int], columns: Mapping[str, Sequence[float]]) -> Fig
     return figure
 
 
-def new_figure(title: str, rows: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its panels, one under the other."""
-    figure = blank_figure(9, 1 + 3 * rows, layout="constrained")
-    panels = list(figure.subplots(rows, squeeze=False)[:, 0])
-    panels[0].set_title(title, loc="left", fontsize=13)
-    return figure, panels
-
-
-def blank_figure(width: float, height: float, **settings: Any) -> Figure:
-    """Return a figure of so many inches that no window belongs to, and that notebooks show all the same."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), **settings)
-    vars(figure)["_repr_png_"] = functools.partial(_as_png, figure)  # what IPython asks for
-    return figure
-
-
-def _as_png(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=100)
-    return stream.getvalue()
-
-
 def _mark_split(axes: Axes, split: int, samples: int) -> None:
     axes.axvline(split - 0.5, color=BLACK, linewidth=1)
     axes.set_xlim(0, samples - 1)
     for x, alignment, text in ((split - 8, "right", "train"), (split + 8, "left", "test")):
         axes.text(x, 0.97, text, transform=axes.get_xaxis_transform(), ha=alignment, va="top", weight="bold")
-
-
-def finish(axes: Axes, xlabel: str, ylabel: str, legend: bool = True) -> None:
-    """Give a panel its labels, its grid and its legend, in the style of all pictures."""
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    if legend:
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=4, frameon=False, borderaxespad=0.2)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from rnn_core.graph import output_shapes
-from rnn_core.inspection.tracing import call_name
+from rnn_core.inspection.traces.tracing import call_name
 from rnn_core.layers import RNN, Bidirectional, JordanRNN, SimpleRNN, StackedRNNCells
 from rnn_core.layers.wrapper import Wrapper
 from rnn_core.models import Model

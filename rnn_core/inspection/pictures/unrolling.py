@@ -11,12 +11,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rnn_core.checks import positive_int
+from rnn_core.figures import BLACK, VERMILLION
 from rnn_core.graph import output_shapes
-from rnn_core.inspection.graph_picture import SIZE, Point, arrow, box, canvas, fill, text_width
-from rnn_core.inspection.graph_picture_layout import Node, describe
+from rnn_core.inspection.pictures.graph import SIZE, Point, arrow, box, canvas, fill, text_width
+from rnn_core.inspection.pictures.graph_layout import Node, describe
 from rnn_core.layers import Bidirectional, JordanCell, SimpleRNN, SimpleRNNCell
 from rnn_core.models import Model
-from rnn_core.pictures import BLACK, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.activations import HardSigmoid, HardTanh, Relu, Relu6, Sigmoid, Tanh
-from rnn_core.inspection.findings import Finding, percent
-from rnn_core.inspection.layer_traces import ActivatedTrace, ActivationTrace, LayerTrace
-from rnn_core.inspection.recurrent_traces import RecurrentTrace
-from rnn_core.inspection.tracing import Trace
+from rnn_core.inspection.diagnosis.findings import Finding, percent
+from rnn_core.inspection.traces.layers import ActivatedTrace, ActivationTrace, LayerTrace
+from rnn_core.inspection.traces.recurrent import RecurrentTrace
+from rnn_core.inspection.traces.tracing import Trace
 from rnn_core.several import as_list, rows
 
 Array = NDArray[Any]

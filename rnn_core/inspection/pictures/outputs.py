@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_core.pictures import BLACK, BLUE, GREY, VERMILLION, blank_figure, finish
+from rnn_core.figures import BLACK, BLUE, GREY, VERMILLION, blank_figure, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

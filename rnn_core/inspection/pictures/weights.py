@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.inspection.tracing import Trace
-from rnn_core.pictures import blank_figure
+from rnn_core.figures import blank_figure
+from rnn_core.inspection.traces.tracing import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
 """The picture that tells Elman's network from Jordan's: the same boxes, and where the way back begins.
 
-Drawn in the colours of ``rnn_core.pictures``; the way back has its own colour and its own dashes, so that it stands out
+Drawn in the colours of ``rnn_core.figures``; the way back has its own colour and its own dashes, so that it stands out
 in print too.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rnn_core.pictures import BLACK, BLUE, GREY, VERMILLION
+from rnn_core.figures import BLACK, BLUE, GREY, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.checks import one_of, positive_int
-from rnn_core.inspection import html
 from rnn_core.inspection.bptt import bptt
-from rnn_core.inspection.tracing import trace
-from rnn_core.inspection.worksheet_page import page
+from rnn_core.inspection.pages import html
+from rnn_core.inspection.pages.exercise_page import page
+from rnn_core.inspection.traces.tracing import trace
 from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Sequential
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rnn_core.inspection import html, pictures
-from rnn_core.inspection.html import Section
+from rnn_core.inspection import pictures
+from rnn_core.inspection.pages import html
+from rnn_core.inspection.pages.html import Section
 from rnn_core.losses import (
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,

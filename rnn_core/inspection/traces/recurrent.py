@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnn_core.activations import Activation as ActivationFunction
 from rnn_core.blas import single_thread
-from rnn_core.inspection.layer_traces import ActivatedTrace, LayerTrace, derivative_of
+from rnn_core.inspection.traces.layers import ActivatedTrace, LayerTrace, derivative_of
 from rnn_core.layers import SimpleRNN
 from rnn_core.layers.simple_rnn_record import SimpleRNNRecord
 

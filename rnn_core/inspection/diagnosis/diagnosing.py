@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.engine.nonfinite import explain
-from rnn_core.inspection.data_findings import forecast_findings, scale_findings
-from rnn_core.inspection.findings import SEVERITIES, Finding, Findings
-from rnn_core.inspection.network_findings import network_findings
+from rnn_core.inspection.diagnosis.data import forecast_findings, scale_findings
+from rnn_core.inspection.diagnosis.findings import SEVERITIES, Finding, Findings
+from rnn_core.inspection.diagnosis.network import network_findings
 from rnn_core.inspection.run import Run, own_copy
-from rnn_core.inspection.tracing import Trace
+from rnn_core.inspection.traces.tracing import Trace
 from rnn_core.layers import Embedding, JordanRNN
 from rnn_core.models import Model
 from rnn_core.several import as_list, each, rows
@@ -41,7 +41,7 @@ def diagnose(model: Model, x: Any, y: Any = None) -> Findings:
     not finite                    a loss that is NaN or infinite, and where that began
     ============================  ================================================================
 
-    Every threshold is a constant with its reason, in ``network_findings.py`` and ``data_findings.py``.
+    Every threshold is a constant with its reason, in ``network.py`` and ``data.py``.
 
     Parameters
     ----------

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.inspection import html, pictures
+from rnn_core.inspection import pictures
 from rnn_core.inspection.bptt import bptt
-from rnn_core.inspection.cell_traces import JordanTrace
 from rnn_core.inspection.credit import credit
-from rnn_core.inspection.diagnosis import diagnose, some_rows
+from rnn_core.inspection.diagnosis.diagnosing import diagnose, some_rows
 from rnn_core.inspection.gradient_check import check_gradients
-from rnn_core.inspection.graph_picture_layout import describe, short
-from rnn_core.inspection.html import Section
-from rnn_core.inspection.recurrent_traces import ElmanTrace, RecurrentTrace
-from rnn_core.inspection.report_prediction import prediction
+from rnn_core.inspection.pages import html
+from rnn_core.inspection.pages.html import Section
+from rnn_core.inspection.pages.model_prediction import prediction
+from rnn_core.inspection.pictures.graph_layout import describe, short
 from rnn_core.inspection.run import own_copy
-from rnn_core.inspection.tracing import Trace, trace
+from rnn_core.inspection.traces.cells import JordanTrace
+from rnn_core.inspection.traces.recurrent import ElmanTrace, RecurrentTrace
+from rnn_core.inspection.traces.tracing import Trace, trace
 from rnn_core.layers.base import shape_text
 from rnn_core.models import Model
 from rnn_core.series import Windows

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_core.inspection import html
 from rnn_core.inspection.bptt import BPTT
-from rnn_core.inspection.graph_picture_unrolled import unrolled
-from rnn_core.inspection.html import Section
-from rnn_core.inspection.tracing import Trace
+from rnn_core.inspection.pages import html
+from rnn_core.inspection.pages.html import Section
+from rnn_core.inspection.pictures.unrolling import unrolled
+from rnn_core.inspection.traces.tracing import Trace
 
 Array = NDArray[Any]
 

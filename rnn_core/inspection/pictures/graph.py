@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_core.checks import one_of
-from rnn_core.inspection.graph_picture_layout import Description, Node, arrange, describe
+from rnn_core.figures import BLACK, blank_figure
+from rnn_core.inspection.pictures.graph_layout import Description, Node, arrange, describe
 from rnn_core.layers.base import shape_text
 from rnn_core.models import Model
-from rnn_core.pictures import BLACK, blank_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,1 @@
+"""HTML pages of one file each: the report about a model, and the worksheet."""

@@ -1,0 +1,1 @@
+"""What a pass computed, layer by layer: the engine's own records under names."""
