@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -32,3 +33,11 @@ def test_the_commands_that_set_everything_up_are_there():
     assert "pip install -e '.[test]' && pytest" in first_screen
     (picture,) = re.findall(r"!\[.*\]\((.*)\)", first_screen)
     assert (README.parent / picture).is_file()
+
+
+@pytest.mark.parametrize("page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    inside = [link for link in links if "://" not in link]
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+    assert inside or page != README

@@ -11,7 +11,8 @@ from no other, its logarithm is clipped, and a sample that the model is surely w
 
 So does Keras on TensorFlow (``keras/src/backend/tensorflow/nn.py``, ``_get_logits``), not on JAX and torch. There it
 hangs on what TensorFlow knows of the operation that made p, here on the model: where the output is that of a Dense or
-Activation layer without an activity regularizer, and goes nowhere but to the loss.
+Activation layer. If p goes elsewhere too, into other layers or an activity regularizer, the gradient from there comes
+to the logits by way of p, and is added.
 """
 
 from __future__ import annotations
@@ -99,22 +100,13 @@ def back_to_logits(loss: Any, passes: Pass) -> tuple[Any, list[Logits | None]]:
     taken: list[Any] = list(loss.losses) if several else [loss]
     logits: list[Logits | None] = [None] * len(taken)
     for i, place in enumerate(passes.graph.outputs):
-        for layer, record in _last(place, passes):
-            found = of_logits(taken[i], layer.activation)
+        for step, record in zip(passes.graph.steps, passes.records, strict=True):
+            if step.targets != (place,) or not isinstance(step.layer, (Dense, Activation)):
+                continue
+            activation = step.layer.activation
+            own = type(step.layer) not in (Dense, Activation)  # a class of the user's, which may do something else
+            found = None if own else of_logits(taken[i], activation)
             if found is not None:
-                taken[i], logits[i] = found, Logits(record.keep_logits(), _FUNCTIONS[type(layer.activation)])
+                taken[i], logits[i] = found, Logits(record.keep_logits(), _FUNCTIONS[type(activation)])
+                passes.of_logits.add(i)
     return (LossOfOutputs(taken, loss.coefficients, loss.names) if several else taken[0]), logits
-
-
-def _last(place: int, passes: Pass) -> list[tuple[Any, Any]]:
-    """Return the layer and the record that an output comes from, if all of its gradient comes from the loss."""
-    graph = passes.graph
-    used = [*graph.outputs, *(source for step in graph.steps for source in step.sources)]
-    return [
-        (step.layer, record)
-        for step, record in zip(graph.steps, passes.records, strict=True)
-        if step.targets == (place,)
-        and used.count(place) == 1
-        and type(step.layer) in (Dense, Activation)  # a subclass may do something else
-        and step.layer.activity_regularizer is None
-    ]

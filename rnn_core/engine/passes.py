@@ -87,6 +87,7 @@ class Pass:
         chain = list(zip(self.steps, self.records, strict=True))
         self._forward = [(step.layer.forward, record) for step, record in chain]
         self._backward = [(step.layer.backward, record) for step, record in reversed(chain)]
+        self.of_logits: set[int] = set()  # outputs of whose logits the loss is taken: see logits.py
         self.penalised = [i for i, step in enumerate(self.steps) if step.layer.activity_regularizer is not None]
         # Most models are chains in which nothing but arrays is handed on: a short loop does.
         self._plain = graph.is_chain and not self.penalised and not any(step.layer.makes_mask for step in self.steps)
@@ -175,13 +176,19 @@ class Pass:
         graph = self.graph
         several = len(graph.outputs) > 1
         d: list[Any] = [None] * graph.size
+        d_logits: list[Any] = [None] * graph.size
         for i, place in enumerate(graph.outputs):
-            d[place] = _sum(d[place], d_output[i] if several else d_output)
+            part = d_logits if i in self.of_logits else d
+            part[place] = _sum(part[place], d_output[i] if several else d_output)
         for i in range(len(self.steps) - 1, -1, -1):
             step, record = self.steps[i], self.records[i]
             if i in self.penalised:
                 d[step.targets[0]] = _sum(d[step.targets[0]], self._activity_gradient(i))
             d_targets: Any = [d[place] for place in step.targets]
+            da = d_logits[step.targets[0]]
+            if da is not None:  # from the loss; what comes from elsewhere goes through the activation
+                last: Any = step.layer  # a Dense or an Activation
+                d_targets[0] = da if d_targets[0] is None else da + last.d_logits_of(record, d_targets[0])
             if all(part is None for part in d_targets):
                 d_targets[0] = np.zeros_like(self._values[step.targets[0]])  # the loss does not see it: all zero
             d_sources: Any = step.layer.backward(record, d_targets if len(d_targets) > 1 else d_targets[0])

@@ -187,8 +187,7 @@ class Dense(Layer):
         """da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
         da = r.d_rows
         if not r.is_handed_da:
-            saved = r.output if self.activation.needs == "output" else r.preactivation
-            self.activation.backward(saved, d_output, r.d_preactivation, r.scratch)
+            self._through_activation(r, d_output, r.d_preactivation)
         elif r.is_sequence:
             np.copyto(r.d_preactivation, d_output)
         else:
@@ -198,6 +197,15 @@ class Dense(Layer):
             return None
         da.dot(self.kernel_transposed, r.d_input_rows)
         return r.d_input
+
+    def d_logits_of(self, r: DenseRecord, d_output: Array) -> Array:
+        """Return da = dy * act'(a), for what is added to the da that ``backward`` is handed."""
+        return self._through_activation(r, d_output, np.empty_like(r.d_preactivation))
+
+    def _through_activation(self, r: DenseRecord, d_output: Array, da: Array) -> Array:
+        saved = r.output if self.activation.needs == "output" else r.preactivation
+        self.activation.backward(saved, d_output, da, r.scratch)
+        return da
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

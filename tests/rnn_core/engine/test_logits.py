@@ -129,18 +129,6 @@ def probabilities(layer: Any = None, *more: Any) -> Sequential:
     return Sequential([Input((FEATURES,)), layer or Dense(UNITS, "softmax"), *more])
 
 
-def used_twice() -> Model:
-    x = Input((FEATURES,))
-    p = Dense(UNITS, "softmax")(x)
-    return Model(x, [p, Dense(UNITS, "softmax")(Dense(UNITS)(p))])
-
-
-def put_out_twice() -> Model:
-    x = Input((FEATURES,))
-    p = Dense(UNITS, "softmax")(x)
-    return Model(x, [p, p])
-
-
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "Focal" not in kind])
 def test_logits_are_expected_and_probabilities_come_a_warning_says_so_and_keras_does_the_same(kind):
     activation, _, _ = KINDS[kind]
@@ -170,7 +158,6 @@ STAYS: dict[str, tuple[Any, Any]] = {
     "another axis": (probabilities(Dense(UNITS, rnn_core.activations.Softmax(axis=0))), CROSSENTROPY()),
     "a layer of your own": (probabilities(OwnDense(UNITS, "softmax")), CROSSENTROPY()),
     "a layer behind": (probabilities(None, rnn_core.layers.Reshape((UNITS,))), CROSSENTROPY()),
-    "an activity regularizer": (probabilities(Dense(UNITS, "softmax", activity_regularizer="l2")), CROSSENTROPY()),
     "an ignored class": (probabilities(), losses.SparseCategoricalCrossentropy(ignore_class=0)),
     "a focal loss of classes": (probabilities(), losses.CategoricalFocalCrossentropy()),
     "another loss": (probabilities(), losses.KLDivergence()),
@@ -185,24 +172,77 @@ def test_elsewhere_the_loss_is_that_of_the_probabilities(why):
     model.compile("sgd", loss)
     step = Step(model, x.shape, y.shape, training=True)
     assert step.logits == [None]
-    penalty = 0.01 * float((model(x) ** 2).sum()) / BATCH if why == "an activity regularizer" else 0
-    assert step.loss(x, y, None) == pytest.approx(float(loss(y, model(x))) + penalty, 1e-6)
+    assert step.loss(x, y, None) == pytest.approx(float(loss(y, model(x))), 1e-6)
     assert check_gradients(model, x, y)
 
 
-@pytest.mark.parametrize(("make", "goes_back"), [(used_twice, [False, True]), (put_out_twice, [False, False])])
-def test_an_output_that_goes_elsewhere_too_stays_with_its_probabilities(make, goes_back):
-    model = make()
-    model.compile("sgd", ["categorical_crossentropy"] * 2, loss_weights=[1.0, 0.5])
+# --- where the probabilities go elsewhere, too --------------------------------------------------------------------
+
+
+def classes_of(layers: Any, x: Any, apart: bool, **options: Any) -> Any:
+    if apart:
+        return layers.Activation("softmax", **options)(layers.Dense(UNITS)(x))
+    return layers.Dense(UNITS, "softmax", **options)(x)
+
+
+def penalised(layers: Any, x: Any, apart: bool) -> list[Any]:
+    l2 = {"class_name": "L2", "config": {"l2": 2.0**-7}}  # Keras rounds factors to float32
+    return [classes_of(layers, x, apart, activity_regularizer=l2), layers.Dense(UNITS, "softmax")(x)]
+
+
+def used_twice(layers: Any, x: Any, apart: bool) -> list[Any]:
+    p = classes_of(layers, x, apart)
+    return [p, layers.Dense(UNITS, "softmax")(layers.Dense(UNITS)(p))]
+
+
+def put_out_twice(layers: Any, x: Any, apart: bool) -> list[Any]:
+    p = classes_of(layers, x, apart)
+    return [p, p]
+
+
+def shared(layers: Any, x: Any, apart: bool) -> list[Any]:
+    last = layers.Dense(UNITS, "softmax")
+    return [last(x), last(layers.Dense(FEATURES, "tanh")(x))]
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in a Dense layer", "in a layer of its own"])
+@pytest.mark.parametrize("kinds", [("categorical_crossentropy",) * 2, ("categorical_crossentropy", "mse")])
+@pytest.mark.parametrize("make", [penalised, used_twice, put_out_twice, shared])
+def test_what_comes_from_elsewhere_is_added_as_in_keras(make, kinds, apart):
+    r = np.random.default_rng(0)
+    x, y = r.standard_normal((BATCH, FEATURES)), np.eye(UNITS)[[0, 1, 2, 3, 0, 1]]
+    losses_found, ends = [], []
+    with float64_in(rnn_core, keras):
+        start: list[np.ndarray] = []
+        for module in (rnn_core, keras):
+            given = module.Input((FEATURES,))
+            model = module.Model(given, make(module.layers, given, apart))
+            start = start or [10 * r.standard_normal(w.shape) for w in model.get_weights()]
+            model.set_weights(start)
+            model.compile(module.optimizers.SGD(0.01), list(kinds), loss_weights=[1.0, 0.5])
+            losses_found.append([model.train_on_batch(x, [y, y], return_dict=True)["loss"] for _ in range(5)])
+            ends.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+            if module is rnn_core:
+                step = Step(model, x.shape, (y.shape, y.shape), training=True)
+                assert [logits is not None for logits in step.logits] == [kind != "mse" for kind in kinds]
+                assert model(x)[0].min() < 1e-8
+    np.testing.assert_allclose(*losses_found, 1e-12)
+    np.testing.assert_allclose(*ends, 1e-12, 1e-13)
+
+
+@pytest.mark.parametrize("make", [penalised, used_twice, put_out_twice, shared])
+def test_gradients_of_both_ways_together_are_right(make):
+    x = Input((FEATURES,))
+    model = Model(x, make(rnn_core.layers, x, apart=False))
+    model.compile("sgd", ["categorical_crossentropy", "mse"], loss_weights=[1.0, 0.5])
     x, y = np.random.default_rng(0).standard_normal((BATCH, FEATURES)), np.eye(UNITS)[[0, 1, 2, 3, 0, 1]]
-    step = Step(model, x.shape, (y.shape, y.shape), training=True)
-    assert [logits is not None for logits in step.logits] == goes_back
     assert check_gradients(model, x, [y, y])
 
 
 def test_each_output_by_itself():
     x = Input((FEATURES,))
-    classes, switch, size = Dense(UNITS, "softmax")(x), Dense(1, "sigmoid")(x), Dense(1)(x)
+    classes, size = Dense(UNITS, "softmax")(x), Dense(1)(x)
+    switch = Dense(1, "sigmoid", kernel_initializer="ones")(x)
     model = Model(x, [classes, switch, size])
     kinds = ["sparse_categorical_crossentropy", "binary_crossentropy", "mse"]
     model.compile("sgd", kinds, metrics=[[kinds[0]], [kinds[1]], ["mae"]])
