@@ -12,7 +12,6 @@ seed gives the same numbers in float32 and float64, up to that rounding.
 
 from __future__ import annotations
 
-import random as python_random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,6 +53,8 @@ def set_random_seed(seed: int) -> None:
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}.")
+    import random as python_random  # a millisecond that not every process needs
+
     global _seeds
     python_random.seed(int(seed))
     np.random.seed(int(seed))  # noqa: NPY002  (scripts that draw their data with np.random expect it, as in Keras)
