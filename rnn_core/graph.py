@@ -293,7 +293,7 @@ class Graph:
         return self._symbols
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the symbols out: they hang together as deep as the graph, and can be made again."""
+        """Leave the symbols out: those of a copy are made by calls of its own layers."""
         return {**vars(self), "_symbols": None}
 
     def called_on(self, given: Sequence[Symbol], training: bool | None = None) -> list[Symbol]:
@@ -324,8 +324,7 @@ def _sorted(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[list[C
         depth = max(depths.get(call, 0), layer_depths.get(call.layer, 0))
         depths[call] = layer_depths[call.layer] = depth
         for symbol in call.inputs:
-            if symbol not in inputs or not symbol.call.inputs:
-                depths[symbol.call] = max(depths.get(symbol.call, 0), depth + 1)
+            depths[symbol.call] = max(depths.get(symbol.call, 0), depth + 1)
     for symbol in inputs:  # those that no output needs, and those that were cut out of a larger graph
         if symbol.call.layer not in layer_depths and not symbol.call.inputs:
             layer_depths[symbol.call.layer] = 0

@@ -55,6 +55,20 @@ def test_every_graph_is_keras_graph(graph):
     assert text_of(ours) == text_of(theirs)
 
 
+def test_a_layer_stands_where_its_deepest_call_does():
+    found = []
+    for k in (rnn_core, keras):
+        a, b = k.Input((3,), name="a"), k.Input((3,), name="b")
+        shared = k.layers.Dense(3, name="shared")
+        early, late = shared(b), shared(a)
+        for i in range(2):
+            late = k.layers.Dense(3, name=f"late_{i}")(late)
+        other = k.layers.Dense(3, name="other_1")(k.layers.Dense(3, name="other_0")(b))
+        found.append([layer.name for layer in k.Model([a, b], [early, late, other]).layers])
+    assert found[0] == found[1]
+    assert found[0].index("shared") < found[0].index("late_0")
+
+
 @examples(10)
 @given(graphs(), SEEDS)
 def test_every_graph_computes_what_keras_computes(graph, seed):
@@ -279,6 +293,7 @@ def test_copies_are_models_of_their_own(graph, seed):
         for a, b in zip(as_list(model.predict(x)), before, strict=True):
             np.testing.assert_array_equal(a, b)
         assert [s.name for s in twin.outputs] == [s.name for s in model.outputs]
+        assert all(symbol.call in symbol.call.layer.calls for symbol in twin.outputs)
         again = Model(twin.inputs, twin.outputs)
         for a, b in zip(as_list(again.predict(x)), as_list(twin.predict(x)), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -310,6 +325,18 @@ def test_what_a_call_says_about_dropout_counts_where_the_model_is_not_told():
         for told, applied in ((None, [True, False, False]), (False, [False] * 3), (True, [True] * 3)):
             assert [bool((np.asarray(part) == 0).any()) for part in model(x, training=told)] == applied
         assert [(part == 0).any() for part in model.predict(x, verbose=0)] == [False] * 3
+
+
+@pytest.mark.parametrize("outer", [None, True, False])
+@pytest.mark.parametrize("inner", [None, True, False])
+def test_a_model_within_a_model_is_told_by_its_call_or_its_own_calls_say(inner, outer):
+    dropped = []
+    for k in (rnn_core, keras):
+        a, b = k.Input((200,)), k.Input((200,))
+        part = k.Model(a, k.layers.Dropout(0.5)(a, training=inner))
+        whole = k.Model(b, part(b, training=outer))
+        dropped.append(bool((np.asarray(whole(np.ones((4, 200), "float32"))) == 0).any()))
+    assert dropped == [bool(inner if outer is None else outer)] * 2
 
 
 def test_a_chain_of_layers_has_no_symbols_until_asked():
