@@ -1,15 +1,4 @@
-"""Models as graphs: which layer was called on what, and the order in which the calls run.
-
-Calling a layer on a :class:`Symbol` computes nothing. It notes a :class:`Call`, and returns symbols for what the layer
-will put out::
-
-    a = Input((4,))           Call(InputLayer, ())    -> a
-    h = Dense(8)(a)           Call(Dense, (a,))       -> h
-    y = Add()([h, b])         Call(Add, (h, b))       -> y
-
-``Graph.between(inputs, outputs)`` follows the calls back from the outputs, and lays them out as a plain list in an
-order in which they can run. There the places between calls are numbers, so that a pass is a loop over a list.
-"""
+"""Calls in an order in which they can run: what a pass loops over."""
 
 from __future__ import annotations
 
@@ -17,111 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rnn_core.graph.order import in_order
+from rnn_core.graph.symbols import Call, Symbol, output_shapes
+
 if TYPE_CHECKING:
-    from rnn_core.layers.base import InputShape, Layer
-
-
-class Symbol:
-    """What a call of a layer will put out: a place in a graph, with a shape, before there is data.
-
-    Attributes
-    ----------
-    shape : tuple of int or None
-        Batch first; None stands for any size.
-    dtype : str
-    call : Call
-        Which puts it out, as its output number `index`.
-    """
-
-    __slots__ = ("call", "dtype", "index", "shape")
-
-    def __init__(self, call: Call, index: int, shape: InputShape, dtype: str) -> None:
-        self.call, self.index, self.shape, self.dtype = call, index, shape, dtype
-
-    @property
-    def name(self) -> str:
-        """The name of the layer that puts it out."""
-        return self.call.layer.name
-
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError(f"{self!r} is a place in a graph and holds no numbers: use it as the input of a layer.")
-
-    def __repr__(self) -> str:
-        return f"<Symbol shape={self.shape}, dtype={self.dtype}, name={self.name}>"
-
-
-class Call:
-    """One call of a layer on symbols.
-
-    Attributes
-    ----------
-    layer : Layer
-    inputs, outputs : tuple of Symbol
-    as_list : bool
-        Whether the layer was called on a list.
-    states : int
-        How many of the inputs, at their end, are the initial state of a recurrent layer.
-    training : bool
-        Whether the call itself asks for dropout. As in Keras this counts where the model is called without
-        saying so, not in ``fit``, ``evaluate`` and ``predict``.
-    number : int
-        How many calls of the layer came before.
-    """
-
-    __slots__ = ("as_list", "inputs", "layer", "number", "outputs", "states", "training")
-
-    def __init__(
-        self,
-        layer: Layer,
-        inputs: tuple[Symbol, ...],
-        as_list: bool = False,
-        states: int = 0,
-        training: bool | None = None,
-    ) -> None:
-        self.layer, self.inputs, self.as_list, self.states = layer, inputs, as_list, states
-        self.training = bool(training)
-        shapes = [symbol.shape for symbol in inputs]
-        given: Any = shapes if as_list or states else shapes[0] if shapes else layer.output_shape
-        if inputs:
-            layer.ensure_built(given)
-        shape = layer.compute_output_shape(given)
-        self.outputs = tuple(Symbol(self, i, s, layer.dtype) for i, s in enumerate(output_shapes(shape)))
-        self.number = len(layer.calls)
-        layer.calls.append(self)
-
-
-def output_shapes(shape: Any) -> tuple[Any, ...]:
-    """Return the shapes of all outputs of a layer, of which ``compute_output_shape`` returned one, or a tuple.
-
-    Examples
-    --------
-    >>> output_shapes((None, 3)), output_shapes(((None, 3), (None, 2)))
-    (((None, 3),), ((None, 3), (None, 2)))
-    """
-    several = all(isinstance(part, (tuple, list)) for part in shape)
-    return tuple(shape) if several else (shape,)
-
-
-def is_symbolic(inputs: Any) -> bool:
-    """Whether `inputs` is a symbol, or a list that holds one."""
-    if isinstance(inputs, (list, tuple)):
-        return any(isinstance(entry, Symbol) for entry in inputs)
-    return isinstance(inputs, Symbol)
-
-
-def as_symbols(owner: str, inputs: Any) -> tuple[Symbol, ...]:
-    """Return one symbol or a list of them as a tuple.
-
-    Raises
-    ------
-    TypeError
-        Where an entry is something else, arrays included: constants can't be mixed in.
-    """
-    entries = tuple(inputs) if isinstance(inputs, (list, tuple)) else (inputs,)
-    for entry in entries:
-        if not isinstance(entry, Symbol):
-            raise TypeError(f"{owner} can be called on symbols or on arrays, not on a mixture; got {entry!r}.")
-    return entries
+    from rnn_core.layers.base import Layer
 
 
 class Step:
@@ -218,7 +107,7 @@ class Graph:
         ValueError
             Where an output needs an input that is not among `inputs`, and where names repeat.
         """
-        calls, layers = _sorted(inputs, outputs)
+        calls, layers = in_order(inputs, outputs)
         input_layers = [
             new_input(symbol) if new_input is not None and symbol.call.inputs else symbol.call.layer
             for symbol in inputs
@@ -308,53 +197,6 @@ class Graph:
             for place, symbol in zip(step.targets, call.outputs, strict=True):
                 symbols[place] = symbol
         return symbols
-
-
-def _sorted(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[list[Call], list[Layer]]:
-    """Return the calls between inputs and outputs in the order in which they run, and the layers in Keras' order.
-
-    The depth of a call is the length of the longest way from it to an output; all calls of one layer count as
-    its deepest. Deeper calls run first, so a call runs after everything that it reads. Among equals the order is that
-    of a walk back from the outputs (``keras/src/ops/function.py``).
-    """
-    finished, order = _walk_back(inputs, outputs)
-    depths: dict[Call, int] = {}
-    layer_depths: dict[Layer, int] = {}
-    for call in reversed(finished):  # consumers first
-        depth = max(depths.get(call, 0), layer_depths.get(call.layer, 0))
-        depths[call] = layer_depths[call.layer] = depth
-        for symbol in call.inputs:
-            depths[symbol.call] = max(depths.get(symbol.call, 0), depth + 1)
-    for symbol in inputs:  # those that no output needs, and those that were cut out of a larger graph
-        if symbol.call.layer not in layer_depths and not symbol.call.inputs:
-            layer_depths[symbol.call.layer] = 0
-            order[symbol.call.layer] = -1
-    layers = sorted(layer_depths, key=lambda layer: (-layer_depths[layer], order[layer]))
-    positions = {call: i for i, call in enumerate(depths)}
-    calls = [call for call in finished if call.inputs]
-    return sorted(calls, key=lambda call: (-depths[call], positions[call])), layers
-
-
-def _walk_back(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[list[Call], dict[Layer, int]]:
-    """Return all calls that `outputs` need, each after those it reads, and the layers by when they were first met.
-
-    Written as a loop, so that a chain may be longer than Python's stack.
-    """
-    given = set(inputs)
-    order: dict[Layer, int] = {}
-    finished: dict[Call, None] = {}
-    for output in outputs:
-        ahead: list[tuple[Call, bool]] = [] if output in given and output.call.inputs else [(output.call, False)]
-        while ahead:
-            call, done = ahead.pop()
-            if done:
-                finished[call] = None
-            elif call not in finished:
-                order.setdefault(call.layer, len(order))
-                ahead.append((call, True))
-                before = [s.call for s in call.inputs if s not in given or not s.call.inputs]
-                ahead += [(earlier, False) for earlier in reversed(before) if earlier not in finished]
-    return list(finished), order
 
 
 def _disconnected(call: Call, symbol: Symbol, inputs: Sequence[Symbol]) -> ValueError:
