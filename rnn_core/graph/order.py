@@ -54,5 +54,5 @@ def _walk_back(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[lis
                 order.setdefault(call.layer, len(order))
                 ahead.append((call, True))
                 before = [s.call for s in call.inputs if s not in given or not s.call.inputs]
-                ahead += [(earlier, False) for earlier in reversed(before) if earlier not in finished]
+                ahead += [(earlier, False) for earlier in reversed(before)]
     return list(finished), order

@@ -19,7 +19,7 @@ import keras
 
 import rnn_core
 from rnn_core.graph import Graph
-from rnn_core.layers import Activation, Dense, Dropout, Input, Masking, SimpleRNN
+from rnn_core.layers import Activation, Add, Dense, Dropout, Input, Masking, SimpleRNN
 from rnn_core.models import Model, Sequential
 from rnn_core.several import as_list
 
@@ -215,6 +215,28 @@ def test_inputs_that_nothing_reads():
 
 
 # What is refused.
+
+
+def test_what_is_read_in_many_ways_is_looked_at_once():
+    """There are 2^60 ways through sixty diamonds."""
+    a = Input((2,))
+    y = a
+    for _ in range(60):
+        y = Add()([y, y])
+    model = Model(a, y)
+    assert len(model.layers) == 61
+    np.testing.assert_array_equal(model.predict(np.ones((1, 2))), np.full((1, 2), 2.0**60))
+
+
+def test_a_model_that_hands_out_what_it_was_cut_off_at():
+    a = Input((3,))
+    middle = Dense(2)(a)
+    end = Dense(1)(middle)
+    model = Model(middle, [middle, end])
+    x = np.random.default_rng(0).standard_normal((4, 2)).astype("float32")
+    first, second = model.predict(x)
+    np.testing.assert_array_equal(first, x)
+    np.testing.assert_array_equal(second, model.layers[-1](x))
 
 
 def test_a_disconnected_graph_is_refused_by_name():
