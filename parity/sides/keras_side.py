@@ -266,7 +266,7 @@ class KerasSide:
             loss = None
             if data["y"] is not None:
                 pack = partial(self.keras.tree.pack_sequence_as, functional(self.model)._outputs_struct)
-                weight = data["sample_weight"]
+                weight = self._as_masks(data["sample_weight"], output)
                 loss = self.model.compute_loss(
                     y=pack(data["y"]),
                     y_pred=pack(output),
@@ -274,6 +274,17 @@ class KerasSide:
                     training=training,
                 )
         return loss, (outputs, masks, states, output)
+
+    def _as_masks(self, weights: Any, outputs: list[Any]) -> Any:
+        """Return weights of samples in the shape of their output's mask: Keras on torch multiplies the two in place."""
+        if weights is None or self.backend != "torch":
+            return weights
+        found = []
+        for weight, mask in zip(weights, map(mask_of, outputs), strict=True):
+            if weight is not None and mask is not None:
+                weight = weight.reshape(weight.shape + (1,) * (mask.ndim - weight.ndim)).expand(mask.shape).clone()
+            found.append(weight)
+        return found
 
     def _graph(
         self, leaves: dict[str, Any], data: dict[str, Any], training: bool

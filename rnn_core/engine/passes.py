@@ -188,7 +188,7 @@ class Pass:
             da = d_logits[step.targets[0]]
             if da is not None:  # from the loss; what comes from elsewhere goes through the activation
                 last: Any = step.layer  # a Dense or an Activation
-                d_targets[0] = da if d_targets[0] is None else da + last.d_logits_of(record, d_targets[0])
+                d_targets[0] = da if d_targets[0] is None else da + last.through_activation(record, d_targets[0])
             if all(part is None for part in d_targets):
                 d_targets[0] = np.zeros_like(self._values[step.targets[0]])  # the loss does not see it: all zero
             d_sources: Any = step.layer.backward(record, d_targets if len(d_targets) > 1 else d_targets[0])

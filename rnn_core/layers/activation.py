@@ -73,16 +73,13 @@ class Activation(Layer):
         if r.is_handed_da:
             np.copyto(r.d_input, d_output)
             return r.d_input
-        return self._through_activation(r, d_output, r.d_input)
+        return self.through_activation(r, d_output)
 
-    def d_logits_of(self, r: ActivationRecord, d_output: Array) -> Array:
-        """Return dx = dy * act'(x), for what is added to the dx that ``backward`` is handed."""
-        return self._through_activation(r, d_output, np.empty_like(r.d_input))
-
-    def _through_activation(self, r: ActivationRecord, d_output: Array, dx: Array) -> Array:
+    def through_activation(self, r: ActivationRecord, d_output: Array) -> Array:
+        """dx = dy * act'(x)"""
         saved = r.output if self.activation.needs == "output" else r.x
-        self.activation.backward(saved, d_output, dx, r.scratch)
-        return dx
+        self.activation.backward(saved, d_output, r.d_input, r.scratch)
+        return r.d_input
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -187,7 +187,7 @@ class Dense(Layer):
         """da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
         da = r.d_rows
         if not r.is_handed_da:
-            self._through_activation(r, d_output, r.d_preactivation)
+            self.through_activation(r, d_output)
         elif r.is_sequence:
             np.copyto(r.d_preactivation, d_output)
         else:
@@ -198,14 +198,11 @@ class Dense(Layer):
         da.dot(self.kernel_transposed, r.d_input_rows)
         return r.d_input
 
-    def d_logits_of(self, r: DenseRecord, d_output: Array) -> Array:
-        """Return da = dy * act'(a), for what is added to the da that ``backward`` is handed."""
-        return self._through_activation(r, d_output, np.empty_like(r.d_preactivation))
-
-    def _through_activation(self, r: DenseRecord, d_output: Array, da: Array) -> Array:
+    def through_activation(self, r: DenseRecord, d_output: Array) -> Array:
+        """da = dy * act'(a)"""
         saved = r.output if self.activation.needs == "output" else r.preactivation
-        self.activation.backward(saved, d_output, da, r.scratch)
-        return da
+        self.activation.backward(saved, d_output, r.d_preactivation, r.scratch)
+        return r.d_preactivation
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
