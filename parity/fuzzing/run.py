@@ -23,7 +23,7 @@ from parity.checking.line import Line
 from parity.checking.rules import SIXTEEN_EPS
 from parity.checking.run import STAGES, check
 from parity.fuzzing.case_layers import Config
-from parity.fuzzing.cases import Case, draw
+from parity.fuzzing.drawing import Case, draw
 from parity.fuzzing.shrinking import shrink
 
 Progress = Callable[[int, int, int], None]
