@@ -1,11 +1,11 @@
-"""Random cases for the check: a model, its data and how it is compiled, drawn from a seed.
+"""Chains as cases for the check: a model, its data and how it is compiled, drawn from a seed.
 
-A :class:`ChainCase` is plain data. Its :meth:`~Case.script` is Python that anybody can run, and that is also what
-:meth:`Case.build` executes: what is tested and what is printed cannot differ::
+A :class:`ChainCase` is plain data. Its :meth:`~ChainCase.script` is Python that anybody can run, and that is also what
+:meth:`ChainCase.build` executes: what is tested and what is printed cannot differ::
 
-    seed --draw--> Case --script--> text --build--> model, x, y, sample_weight, mask, initial_state
+    seed --draw--> case --script--> text --build--> model, x, y, sample_weight, mask, initial_state
 
-What is Keras' own fault, and so never drawn:
+Graphs are cases of the same kind: graph_cases.py. What is Keras' own fault, and so never drawn in either:
 
 - sparsemax: Keras 3.15 computes another function.
 - glu in layers: halves the units, which Keras' layers do not expect.

@@ -2,7 +2,7 @@
 
 ::
 
-    seed, seed + 1, ... --draw--> Case --check--> holds
+    seed, seed + 1, ... --draw--> case --check--> holds
                                         '-------> fails --shrink--> a smaller Case --> a script that reproduces it
 
 A case also fails when either engine raises an error. In float32 two engines that round in another order can differ by

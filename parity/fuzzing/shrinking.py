@@ -13,7 +13,7 @@ from parity.fuzzing.graph_cases import GraphCase
 from parity.fuzzing.graph_shrinking import smaller_graphs
 from parity.fuzzing.smaller_parts import fewer, less_of, simpler, with_less
 
-TRIES = 600  # at most so many smaller cases are tried
+TRIES = 300  # at most so many smaller cases are tried
 
 
 def shrink(case: Case, what: str, fault: Callable[[Case], str]) -> tuple[Case, str]:
