@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from parity.backend import require_keras
@@ -142,3 +143,34 @@ def with_mask(tensor: Any, mask: Any) -> Any:
     if mask is not None:
         importlib.import_module("keras.src.backend").set_keras_mask(tensor, mask)
     return tensor
+
+
+@contextmanager
+def within_a_call(model: Any) -> Iterator[None]:
+    """Let Keras take the calls of layers within for parts of one call of the model.
+
+    A call that stands alone begins with the layer's losses cleared: of a layer that is called twice only the activity
+    of the last call would count.
+    """
+    model._get_call_context()
+    try:
+        yield
+    finally:
+        model._maybe_reset_call_context()
+
+
+def keep_apart(scope: Any, states: list[Any]) -> None:
+    """Let no gradient pass from one call of a stateful layer to the next through its `states`, as in ``fit``.
+
+    There they go through variables, which end a gradient. On JAX ``fit`` itself hands on their values, as the scope.
+    """
+    keras = require_keras()
+    if keras.backend.backend() == "jax":
+        return
+    add_update, ids = scope.add_update, {id(variable) for variable in states}
+
+    def update(pair: tuple[Any, Any]) -> None:
+        variable, value = pair
+        add_update((variable, keras.ops.stop_gradient(value) if id(variable) in ids else value))
+
+    scope.add_update = update

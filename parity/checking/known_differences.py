@@ -6,6 +6,7 @@ fails for it is no riddle.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from parity.sides.our_side import OurSide
 from rnn_core.layers import Embedding
 from rnn_core.losses import BinaryCrossentropy
 from rnn_core.losses.base import EPSILON
+from rnn_core.models import Model
 from rnn_core.optimizers import SGD
 from rnn_core.several import as_list
 
@@ -46,8 +48,27 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
             f"On TensorFlow Keras' own fit takes the gradient of {', '.join(map(repr, tables))} row by row, and where "
             "an index repeats its optimizer makes another step than on other backends; here it got the sum of the rows."
         )
+    if batch["y"] is not None and theirs[0].backend == "jax":
+        said += _called_twice_on_jax(model)
     if batch["y"] is not None:
         said += _clipped(ours, theirs[0].backend, batch)
+    return said
+
+
+def _called_twice_on_jax(model: Model) -> list[str]:
+    """Say what Keras on JAX alone makes of layers that are called several times."""
+    said, counts = [], Counter(step.layer for step in model.graph.steps)
+    for layer in (layer for layer, count in counts.items() if count > 1):
+        if layer.activity_regularizer is not None:
+            said.append(
+                f"Keras' own fit on JAX counts the activity penalty of {layer.name!r} for its first call alone; "
+                "rnn_core, as Keras on TensorFlow and torch, for every call. Here Keras did so too."
+            )
+        if any(getattr(part, "stateful", False) for part in all_parts([layer])):
+            said.append(
+                f"Keras on JAX takes the gradient of {layer.name!r} from one call back into the one before, through "
+                "the state; in rnn_core, as in Keras on TensorFlow and torch, it ends at the state."
+            )
     return said
 
 

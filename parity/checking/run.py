@@ -113,7 +113,7 @@ def check(
         backend = next(side.backend for side in sides.values() if isinstance(side, KerasSide))
         said = _same_constants(sides) if backend == "tensorflow" else []
         reference = ReferenceSide(_ours(sides).model)
-        keys, first = _look(sides, reference, batch)
+        keys, first = _look(sides, reference, batch, np.random.default_rng(0))
         places = [(key, dtype) for dtype in ("float64", "float32") if dtype in dtypes for key in keys]
         lines = [judge(key, dtype, [first[key]], mutual) for key, dtype in places]
         if draws and not any(line.problem or line.ours > GROSS * line.limit for line in lines):
@@ -172,8 +172,10 @@ def _scaled(weights: Array, factors: Array | None) -> Array:
 # What they compute.
 
 
-def _look(sides: Sides, reference: ReferenceSide, batch: dict[str, Any]) -> tuple[list[Key], dict[Key, Figures]]:
-    """Return all quantities, in order, and their errors."""
+def _look(
+    sides: Sides, reference: ReferenceSide, batch: dict[str, Any], noises: np.random.Generator
+) -> tuple[list[Key], dict[Key, Figures]]:
+    """Return all quantities, in order, and their errors; `noises` draws the noise."""
     found: dict[Place, Values] = {}
     for place, side in sides.items():  # ours come first: they draw the dropout masks
         options: Options = {}
@@ -181,7 +183,7 @@ def _look(sides: Sides, reference: ReferenceSide, batch: dict[str, Any]) -> tupl
             options["dropout_masks"] = _ours(sides).dropout_masks
         with restored(side), np.errstate(over="ignore", invalid="ignore"):
             found[place] = collected(side, batch, options)
-    exact, *noisy = _with_noise(reference, batch)
+    exact, *noisy = _with_noise(reference, batch, noises)
     keys = list(dict.fromkeys(key for engine in ("ours", "keras") for key in found[engine, "float64"]))
     return keys, {
         key: figures_of(
@@ -193,9 +195,9 @@ def _look(sides: Sides, reference: ReferenceSide, batch: dict[str, Any]) -> tupl
     }
 
 
-def _with_noise(reference: ReferenceSide, batch: dict[str, Any]) -> list[Values]:
+def _with_noise(reference: ReferenceSide, batch: dict[str, Any], random: np.random.Generator) -> list[Values]:
     """Return what the reference has, without noise and then `NOISES` times with it."""
-    random, ones = np.random.default_rng(0), sample_weights(batch, reference.model.output_shape)
+    ones = sample_weights(batch, reference.model.output_shape)
     found = []
     with np.errstate(all="ignore"):
         with restored(reference):
@@ -217,7 +219,7 @@ def _look_again(
     mutual: bool,
 ) -> None:
     """Judge lines that fail by many draws of weights nearby, in place; by few where those suffice."""
-    random = np.random.default_rng(0)
+    random, noises = np.random.default_rng(0), np.random.default_rng(1)  # other noise in every draw
     every = (*sides.values(), reference)
     shapes = {name: w.shape for side in every for name, w in side.weights().items()}
     weight = sample_weights(batch, reference.model.output_shape)
@@ -235,7 +237,7 @@ def _look_again(
                 for side in every:
                     stack.enter_context(restored(side))
                     _scale_weights(side, factors)
-                seen.append(_look(sides, reference, near)[1])
+                seen.append(_look(sides, reference, near, noises)[1])
         for i in failed:
             key, dtype = places[i]
             lines[i] = judge(key, dtype, [figures[key] for figures in seen], mutual)

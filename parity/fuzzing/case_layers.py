@@ -24,6 +24,7 @@ Named = tuple[str, Config] | list[Any]
 """A class and its arguments."""
 
 LARGEST = {"batch": 4, "timesteps": 5, "features": 3, "units": 4}
+WORDS = 4
 
 _WITH_ARGUMENTS: list[Named] = [
     ("Relu", {"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.25}),
@@ -150,6 +151,12 @@ def last_layer(r: random.Random, activation: str, fewest_units: int) -> Named:
     return _dense(r, r.randint(fewest_units, LARGEST["units"]), "linear" if chosen == ANY else chosen)
 
 
+def embedding(r: random.Random) -> Named:
+    """Return a table of embeddings, in which 0 may stand for what is missing."""
+    given: Config = {"input_dim": WORDS, "output_dim": r.randint(1, LARGEST["features"])}
+    return "Embedding", {**given, **({"mask_zero": True} if r.random() < 0.7 else {}), **_weights(r, "embeddings")}
+
+
 def any_layer(r: random.Random, rank: int) -> Named:
     """Return a layer for inputs of `rank` that keeps their shape, but for the features."""
     kind = r.choice(["Dense", "Dense", "Dropout", "Activation"])
@@ -181,9 +188,7 @@ def widened(r: random.Random, stack: list[Named]) -> list[Named]:
             outer = {penalty: inner.pop(penalty)} if penalty in inner else {}  # which an inner layer may not have
             found.append(("TimeDistributed", {"layer": ("Dense", {"name": "inner", **inner}), **outer}))
         elif layer[0] == "Masking" and r.random() < 0.4:
-            found.append(("Embedding", {"input_dim": 4, "output_dim": r.randint(1, LARGEST["features"])}))
-            found[-1][1].update({"mask_zero": True} if r.random() < 0.7 else {})
-            found[-1][1].update(_weights(r, "embeddings"))
+            found.append(embedding(r))
         else:
             found.append(layer)
     return found

@@ -1,11 +1,11 @@
-"""Random cases for the check: a model, its data and how it is compiled, drawn from a seed.
+"""Chains as cases for the check: a model, its data and how it is compiled, drawn from a seed.
 
-A :class:`Case` is plain data. Its :meth:`~Case.script` is Python that anybody can run, and that is also what
-:meth:`Case.build` executes: what is tested and what is printed cannot differ::
+A :class:`ChainCase` is plain data. Its :meth:`~ChainCase.script` is Python that anybody can run, and that is also what
+:meth:`ChainCase.build` executes: what is tested and what is printed cannot differ::
 
-    seed --draw--> Case --script--> text --build--> model, x, y, sample_weight, mask, initial_state
+    seed --draw--> case --script--> text --build--> model, x, y, sample_weight, mask, initial_state
 
-What is Keras' own fault, and so never drawn:
+Graphs are cases of the same kind: graph_cases.py. What is Keras' own fault, and so never drawn in either:
 
 - sparsemax: Keras 3.15 computes another function.
 - glu in layers: halves the units, which Keras' layers do not expect.
@@ -34,6 +34,8 @@ What is nobody's: a gradient that is 0 in exact arithmetic. What either engine h
 - CosineSimilarity where one output is not 0, or where all outputs are multiples of one vector, as without a bias
   behind one unit: the direction is constant. So its last layer has a bias, and an activation that is seldom 0.
 - L1 as activity_regularizer of softmax: the sum is 1. With all targets ignored nothing else is left.
+- MeanAbsoluteError, Huber, Hinge and CategoricalHinge have gradients of 1/N and -1/N, and their sum in a bias may be
+  nothing at all. In float32, where no noise is measured, the samples have weights (each step, in sequences).
 - clipvalue in float32: a slot then has errors of the largest gradient beside values of the clipped ones, and the rule
   of float32 counts in eps of its values. So these cases are of float64, where the noise is clipped likewise.
 """
@@ -44,80 +46,23 @@ import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from parity.checking.run import STAGES
-from parity.fuzzing.case_layers import (
-    ANY,
-    LARGEST,
-    Config,
-    Named,
-    any_layer,
-    config,
-    fewest_units,
-    last_layer,
-    maybe,
-    simple_rnn,
-    widened,
-    with_bias,
-    without_faults,
+from parity.fuzzing.as_python import executed, layer_as_python, object_as_python, script_of
+from parity.fuzzing.case_compiled import (
+    TARGETS,
+    WEIGHTS,
+    bounded_before,
+    draw_loss,
+    draw_optimizer,
+    draw_sample_weight,
+    last_layer_for,
 )
+from parity.fuzzing.case_layers import LARGEST, Config, Named, any_layer, simple_rnn, widened, without_faults
 from rnn_core.models import Sequential
 
-Array = NDArray[Any]
-_LOSSES: list[tuple[str, list[Config], list[str], str]] = [  # arguments, activations of the last layer, targets
-    ("MeanSquaredError", [{}], [ANY], "real"),
-    ("MeanAbsoluteError", [{}], [ANY], "real"),
-    ("MeanAbsolutePercentageError", [{}], [ANY], "positive"),
-    ("MeanSquaredLogarithmicError", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
-    ("Huber", [{}, {"delta": 0.3}], [ANY], "real"),
-    ("LogCosh", [{}], [ANY], "real"),
-    ("CosineSimilarity", [{}], ["linear", "tanh", "sigmoid", "softplus"], "real"),
-    ("Poisson", [{}], ["softplus", "sigmoid", "exponential"], "positive"),
-    ("KLDivergence", [{}], ["softmax", "sigmoid"], "distribution"),
-    ("BinaryCrossentropy", [{}, {"label_smoothing": 0.1}], ["sigmoid"], "binary"),
-    ("BinaryCrossentropy", [{"from_logits": True}], ["linear", "tanh"], "binary"),
-    ("BinaryFocalCrossentropy", [{"apply_class_balancing": True, "alpha": 0.3, "gamma": 1.5}], ["sigmoid"], "binary"),
-    ("BinaryFocalCrossentropy", [{"from_logits": True}], ["linear"], "binary"),
-    ("CategoricalCrossentropy", [{}], ["softmax"], "one-hot"),
-    ("CategoricalCrossentropy", [{"from_logits": True}], ["linear", "tanh"], "one-hot"),
-    ("CategoricalFocalCrossentropy", [{}, {"alpha": 0.3, "gamma": 1.5}], ["softmax"], "one-hot"),
-    ("SparseCategoricalCrossentropy", [{}, {"ignore_class": 1}], ["softmax"], "class"),
-    ("SparseCategoricalCrossentropy", [{"from_logits": True}], ["linear"], "class"),
-    ("Hinge", [{}], [ANY], "binary"),
-    ("SquaredHinge", [{}], [ANY], "binary"),
-    ("CategoricalHinge", [{}], [ANY], "one-hot"),
-]
-_TARGETS = {
-    "real": "draws.standard_normal(outputs)",
-    "positive": "draws.uniform(0.25, 2, outputs)",
-    "binary": "draws.integers(0, 2, outputs).astype(float)",
-    "one-hot": "np.eye(outputs[-1])[draws.integers(0, outputs[-1], outputs[:-1])]",
-    "class": "draws.integers(0, outputs[-1], outputs[:-1])",
-    "distribution": "draws.dirichlet(np.ones(outputs[-1]), outputs[:-1])",
-}
-_OPTIMIZERS: dict[str, list[Config]] = {
-    "RMSprop": [{"rho": 0.7, "epsilon": 1e-5}, {"momentum": 0.7}, {"centered": True}],
-    "SGD": [{"momentum": 0.7}, {"momentum": 0.7, "nesterov": True}],
-    "Adam": [{"beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-5}, {"amsgrad": True}],
-    "AdamW": [{"amsgrad": True}, {"weight_decay": 0.013}],
-}
-_FOR_ALL: list[Config] = [
-    {"learning_rate": 0.003},
-    {"weight_decay": 0.013},
-    {"clipnorm": 0.03},
-    {"clipvalue": 0.003},
-    {"global_clipnorm": 0.03},
-    {"use_ema": True, "ema_momentum": 0.7},
-    {"use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 2},
-    {"learning_rate": ("ExponentialDecay", {"initial_learning_rate": 0.01, "decay_steps": 3, "decay_rate": 0.7})},
-    {"learning_rate": ("CosineDecay", {"initial_learning_rate": 0.01, "decay_steps": 7, "alpha": 0.1})},
-]
 
-
-class Case(NamedTuple):
-    """A model, its data and how it is compiled: numbers, strings, lists and dicts, as JSON has them.
+class ChainCase(NamedTuple):
+    """A chain of layers, its data and how it is compiled: numbers, strings, lists and dicts, as JSON has them.
 
     Attributes
     ----------
@@ -142,8 +87,8 @@ class Case(NamedTuple):
 
     Examples
     --------
-    >>> case = draw(seed=3)
-    >>> case == Case(**case.to_dict()), draw(seed=3) == case
+    >>> case = draw_chain(seed=3)
+    >>> case == ChainCase(**case.to_dict()), draw_chain(seed=3) == case
     (True, True)
     """
 
@@ -168,17 +113,11 @@ class Case(NamedTuple):
 
     def script(self, dtypes: Sequence[str] = ("float64", "float32"), draws: int = STAGES[-1]) -> str:
         """Return a Python script that builds the case, checks it as told and prints the report."""
-        check = "print(check(model, x, y, sample_weight, mask, initial_state, dtypes=DTYPES, draws=DRAWS))"
-        imports = "import numpy as np\n\nfrom parity import check\nfrom rnn_core import Sequential, layers\n\n"
-        return f"{imports}DTYPES, DRAWS = {list(dtypes)}, {draws}\n\n{self._body()}\n{check}\n"
+        return script_of(self._body(), "Sequential, layers", dtypes, draws)
 
     def build(self) -> tuple[Sequential, dict[str, Any]]:
         """Return the model and the data for :func:`parity.check`, by the names of its arguments."""
-        from rnn_core import layers
-
-        found: dict[str, Any] = {"np": np, "Sequential": Sequential, "layers": layers}
-        exec(compile(self._body(), f"<case of seed {self.seed}>", "exec"), found)
-        return found["model"], {n: found[n] for n in ("x", "y", "sample_weight", "mask", "initial_state")}
+        return executed(self._body(), self.seed)
 
     def _body(self) -> str:
         words = next((given["input_dim"] for name, given in self.layers if name == "Embedding"), 0)
@@ -187,16 +126,16 @@ class Case(NamedTuple):
         kind, numbers = (
             ('"int32"', f"integers(1, {words}, {shape})") if words else ("dtype", f"standard_normal({shape})")
         )
-        stack = [f"    {_layer(named)}," for named in self.layers]
+        stack = [f"    {layer_as_python(named)}," for named in self.layers]
         lines = [
             f'dtype, draws = "{self.dtype}", np.random.default_rng({self.seed})',
             f"model = Sequential([\n    layers.Input(batch_shape={shape}, dtype={kind}),",
             *stack,
             "])",
             "model.vector[...] = 0.5 * draws.standard_normal(model.vector.size)",
-            f"model.compile({_object(self.optimizer)}, {_object(self.loss)})",
+            f"model.compile({object_as_python(self.optimizer)}, {object_as_python(self.loss)})",
             f"x, outputs = draws.{numbers}, model.output_shape",
-            f"y = {_TARGETS[self.targets]}",
+            f"y = {TARGETS[self.targets].format(shape='outputs')}",
             f"real_steps = draws.random({steps}) < 0.7",
             *(["real_steps[:, [0, -1]] = True"] if self.keep_ends else []),
             f"mask = {'real_steps' if self.mask else None}",
@@ -204,8 +143,8 @@ class Case(NamedTuple):
         for name, given in self.layers:
             if name == "Masking" or given.get("mask_zero"):
                 lines.append(f"x[~real_steps] = {given.get('mask_value', 0)}")
-        shapes = {"sample": "len(x)", "column": "(len(x), 1)", "step": "outputs[:2]"}
-        weights = f"draws.random({shapes[self.sample_weight]})" if self.sample_weight else None
+        shape = self.sample_weight and WEIGHTS[self.sample_weight].format(shape="outputs")
+        weights = f"draws.random({shape})" if shape else None
         lines.append(f"sample_weight = {weights}")
         units = {given["name"]: given["units"] for name, given in self.layers if name == "SimpleRNN"}
         states = [f'"{n}": draws.standard_normal(({self.batch}, {units[n]}))' for n in self.states if n in units]
@@ -215,17 +154,17 @@ class Case(NamedTuple):
         return "\n".join(lines)
 
 
-def draw(seed: int, backend: str = "tensorflow") -> Case:
-    """Return the case of a seed; the same seed always gives the same case, but for what a backend gets wrong.
+def draw_chain(seed: int, backend: str = "tensorflow") -> ChainCase:
+    """Return the chain of a seed; the same seed always gives the same case, but for what a backend gets wrong.
 
     Examples
     --------
-    >>> model, data = draw(seed=3).build()
+    >>> model, data = draw_chain(seed=3).build()
     >>> len(data["x"]) == len(data["y"]), model.compiled
     (True, True)
     """
     r = random.Random(seed)
-    loss, loss_options, activations, targets = r.choice(_LOSSES)
+    loss = draw_loss(r)
     sequences = r.random() < 0.4
     masking = r.random() < 0.3
     mask = r.random() < 0.3
@@ -235,64 +174,28 @@ def draw(seed: int, backend: str = "tensorflow") -> Case:
         stack += [any_layer(r, 3)] if r.random() < 0.2 else []
         stack.append(simple_rnn(r, sequences or i < recurrent - 1))
     stack += [any_layer(r, 3 if sequences else 2)] if r.random() < 0.4 else []
-    stack.append(last_layer(r, r.choice(activations), fewest_units("", f"losses.{loss}", targets)))
-    last_activation = stack[-1][1]["activation"]
-    if loss == "CosineSimilarity":
-        stack[-1] = with_bias(stack[-1])
-    others = random.Random(f"others for {seed}")  # so that the rest of a case stays as it is without them
-    if others.random() < 0.5:
-        stack = widened(others, stack)
-    if loss.endswith("Crossentropy") and last_activation in ("softmax", "sigmoid"):
-        clips = "Focal" in loss or any("ignore_class" in options for options in loss_options)
-        plain = stack[-1][0] == "Dense" and not stack[-1][1].get("activity_regularizer")
-        if clips or not plain or backend != "tensorflow":
-            bounded = others.choice(["tanh", "sigmoid", "softsign", "hard_tanh"])
-            stack.insert(-1, ("Activation", {"activation": bounded}))
+    stack.append(last_layer_for(r, loss))
+    if r.random() < 0.5:
+        stack = widened(r, stack)
+    stack[-1:-1] = bounded_before(r, stack[-1], loss.loss, backend)
     stack = [(name, {"name": f"layer_{i}", **without_faults(given, backend)}) for i, (name, given) in enumerate(stack)]
     names = [given["name"] for name, given in stack if name == "SimpleRNN"]
     states = [name for name in names if r.random() < 0.6] if r.random() < 0.3 else []
     kinds, stateful = {name for name, _ in stack}, any(given.get("stateful") for _, given in stack)
-    reduction = r.choice(["sum_over_batch_size", "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight"])
-    optimizer = r.choice(list(_OPTIMIZERS))
-    options = {**(maybe(r, _OPTIMIZERS[optimizer], 0.6) or {}), **(maybe(r, _FOR_ALL, 0.6) or {})}
-    dtype = r.choice(["float64", "float64", "float32"])
-    return Case(
+    optimizer, dtype = draw_optimizer(r)
+    return ChainCase(
         seed=seed,
-        dtype="float64" if "clipvalue" in options else dtype,
+        dtype=dtype,
         batch=r.randint(1, LARGEST["batch"]),
         timesteps=r.randint(1, LARGEST["timesteps"]),
         features=r.randint(1, LARGEST["features"]),
         layers=list(stack),
-        loss=(f"losses.{loss}", {**r.choice(loss_options), "reduction": reduction}),
-        targets=targets,
-        optimizer=(f"optimizers.{optimizer}", options),
-        sample_weight=r.choice(["", "", *(["column", "step"] if sequences else ["sample"])]),
+        loss=loss.loss,
+        targets=loss.targets,
+        optimizer=optimizer,
+        sample_weight=draw_sample_weight(r, loss.loss, dtype, sequences),
         mask=mask and "Embedding" not in kinds,
         keep_ends=stateful or bool(states) or r.random() < 0.3 or "GlobalAveragePooling1D" in kinds,
         states=states,
         steps=r.choice([0, 1, 2]),
     )
-
-
-# As Python.
-
-
-def _arguments(given: Config) -> str:
-    return ", ".join(f"{name}={_argument(name, value)}" for name, value in given.items())
-
-
-def _argument(name: str, value: Any) -> str:
-    if name == "cell":
-        return _layer(value[0]) if len(value) == 1 else f"[{', '.join(map(_layer, value))}]"
-    return _layer(value) if name == "layer" else repr(value)
-
-
-def _layer(named: Named) -> str:
-    name, given = named
-    return f"layers.{name}({_arguments(given)}, dtype=dtype)"
-
-
-def _object(named: Named) -> str:
-    """Return an object of a class in a module as a config, which names need no import for."""
-    given = {name: config(v) if isinstance(v, (tuple, list)) else v for name, v in named[1].items()}
-    return repr({"class_name": named[0].split(".")[-1], "config": given})

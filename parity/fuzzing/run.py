@@ -2,7 +2,7 @@
 
 ::
 
-    seed, seed + 1, ... --draw--> Case --check--> holds
+    seed, seed + 1, ... --draw--> case --check--> holds
                                         '-------> fails --shrink--> a smaller Case --> a script that reproduces it
 
 A case also fails when either engine raises an error. In float32 two engines that round in another order can differ by
@@ -23,7 +23,7 @@ from parity.checking.line import Line
 from parity.checking.rules import SIXTEEN_EPS
 from parity.checking.run import STAGES, check
 from parity.fuzzing.case_layers import Config
-from parity.fuzzing.cases import Case, draw
+from parity.fuzzing.drawing import Case, draw
 from parity.fuzzing.shrinking import shrink
 
 Progress = Callable[[int, int, int], None]

@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from parity.fuzzing.case_layers import Config, Named, fewest_units
-from parity.fuzzing.cases import Case
+from parity.fuzzing.case_layers import Config
+from parity.fuzzing.cases import ChainCase
+from parity.fuzzing.drawing import Case
+from parity.fuzzing.graph_cases import GraphCase
+from parity.fuzzing.graph_shrinking import smaller_graphs
+from parity.fuzzing.smaller_parts import fewer, less_of, simpler, with_less
 
-TRIES = 200  # at most so many smaller cases are tried
+TRIES = 300  # at most so many smaller cases are tried
 
 
 def shrink(case: Case, what: str, fault: Callable[[Case], str]) -> tuple[Case, str]:
@@ -28,15 +32,15 @@ def shrink(case: Case, what: str, fault: Callable[[Case], str]) -> tuple[Case, s
 
     Examples
     --------
-    >>> from parity.fuzzing.cases import draw
-    >>> small, _ = shrink(draw(5), "bad", lambda case: "bad" if len(case.layers) > 1 else "")
+    >>> from parity.fuzzing.cases import draw_chain
+    >>> small, _ = shrink(draw_chain(5), "bad", lambda case: "bad" if len(case.layers) > 1 else "")
     >>> len(small.layers), small.batch, small.timesteps, small.features, small.steps
     (2, 1, 1, 1, 0)
     """
     tries, found = 0, True
     while found and tries < TRIES:
         found = False
-        for smaller in _smaller(case):
+        for smaller in smaller_graphs(case) if isinstance(case, GraphCase) else _smaller_chains(case):
             tries += 1
             now = fault(smaller)
             if now and _kind(now) == _kind(what):
@@ -54,82 +58,32 @@ def _kind(what: str) -> str:
     return "lines do not hold"
 
 
-def _smaller(case: Case) -> Iterator[Case]:
+def _smaller_chains(case: ChainCase) -> Iterator[ChainCase]:
     """Yield cases that are one step smaller, the largest steps first."""
     stack = case.layers
     for i in range(len(stack) - 1):  # not the last, which the loss is made for
         yield case._replace(layers=stack[:i] + stack[i + 1 :])
     for i, layer in enumerate(stack):
-        for simpler in _simpler(layer):
-            yield case._replace(layers=[*stack[:i], simpler, *stack[i + 1 :]])
+        for other in simpler(layer):
+            yield case._replace(layers=[*stack[:i], other, *stack[i + 1 :]])
     plain: Config = {"steps": 0, "mask": False, "sample_weight": "", "states": [], "dtype": "float64"}
     for field, value in plain.items():
         if getattr(case, field) != value:
             yield _with(case, field, value)
     for size in ("batch", "timesteps", "features"):
-        for n in _fewer(getattr(case, size)):
+        for n in fewer(getattr(case, size)):
             yield _with(case, size, n)
     if case.optimizer[0] != "optimizers.SGD":
         yield _with(case, "optimizer", ("optimizers.SGD", {}))
     if case.loss[0] != "losses.MeanSquaredError":
         yield _with(_with(case, "loss", ("losses.MeanSquaredError", {})), "targets", "real")
     for field in ("optimizer", "loss"):
-        name, given = getattr(case, field)
-        for option in given:
-            yield _with(case, field, (name, _without(given, option)))
-    for i, (name, given) in enumerate(stack):
-        last, activation = i == len(stack) - 1, given.get("activation")
-        needed = (
-            *("name", "units", "rate", "seed", "mask_value"),
-            *("layer", "cell", "input_dim", "output_dim", "target_shape", "n"),
-            *(["activation"] if last or name == "Activation" else []),
-        )
-        changed = [_without(given, option) for option in given if option not in needed]
-        fewest = fewest_units(activation, case.loss[0], case.targets) if last else fewest_units(activation)
-        changed += [{**given, "units": n} for n in _fewer(given.get("units", 1), fewest)]
-        for arguments in changed:
-            layers: list[Named] = [*stack[:i], (name, arguments), *stack[i + 1 :]]
-            yield _with(case, "layers", layers)
+        for less in less_of(getattr(case, field)):
+            yield _with(case, field, less)
+    for i, layer in enumerate(stack):
+        for less in with_less(layer, i == len(stack) - 1, case.loss[0], case.targets):
+            yield _with(case, "layers", [*stack[:i], less, *stack[i + 1 :]])
 
 
-def _simpler(layer: Named) -> Iterator[Named]:
-    """Yield what stands in for a layer that holds others: what it holds; fewer cells; these with fewer options.
-
-    Examples
-    --------
-    >>> list(_simpler(("TimeDistributed", {"name": "a", "layer": ("Dense", {"units": 2})})))
-    [('Dense', {'units': 2, 'name': 'a'})]
-    """
-    name, given = layer
-    own = {option: given[option] for option in ("name", "return_sequences") if option in given}
-    if "layer" in given:
-        kind, inner = given["layer"]
-        yield kind, {**inner, **own}
-        for option in sorted(set(inner) - {"name", "units", "activation", "return_sequences"}):
-            yield name, {**given, "layer": (kind, _without(inner, option))}
-    if "cell" in given:
-        (kind, first), *others = given["cell"]
-        yield "SimpleRNN", {**first, **own}
-        if others:
-            yield name, {**given, "cell": others}
-        for option in sorted(set(first) - {"name", "units"}):
-            yield name, {**given, "cell": [(kind, _without(cell, option)) for _, cell in given["cell"]]}
-
-
-def _with(case: Case, field: str, value: Any) -> Case:
-    return Case(**{**case.to_dict(), field: value})
-
-
-def _without(given: Config, option: str) -> Config:
-    return {name: value for name, value in given.items() if name != option}
-
-
-def _fewer(number: int, fewest: int = 1) -> list[int]:
-    """Return smaller numbers to try, the smallest first.
-
-    Examples
-    --------
-    >>> _fewer(8), _fewer(1), _fewer(3, fewest=2)
-    ([1, 4, 7], [], [2])
-    """
-    return sorted({fewest, number // 2, number - 1} & set(range(fewest, number)))
+def _with(case: ChainCase, field: str, value: Any) -> ChainCase:
+    return ChainCase(**{**case.to_dict(), field: value})

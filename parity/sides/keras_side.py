@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.backend import floatx, masks_may_end, require_keras, slots_of, to_numpy
-from parity.keras_calls import Calls, all_layers, functional, mask_of, with_mask
+from parity.keras_calls import Calls, all_layers, functional, keep_apart, mask_of, with_mask, within_a_call
 from parity.parts import keras_states_of, walk, weight_names
 from parity.sides.questions import Forward, Gradients, Options, Step
 from rnn_core.several import as_list, unpacked
@@ -260,6 +260,7 @@ class KerasSide:
             pair for name, parts in self.states.items() for pair in zip(parts, data["states"][name], strict=True)
         ]
         with self.keras.StatelessScope(values, collect_losses=True) as scope:
+            keep_apart(scope, [state for parts in self.states.values() for state in parts])
             self.model._clear_losses()
             outputs, masks, output = self._graph(leaves, data, training)
             states = {name: [scope.get_current_value(v) for v in parts] for name, parts in self.states.items()}
@@ -313,7 +314,7 @@ class KerasSide:
             with_mask(self.keras.ops.cast(x, symbol.dtype), mask)
             for x, symbol, mask in zip(leaves["x"], symbols, data["mask"], strict=True)
         ]
-        with masks_may_end():
+        with masks_may_end(), within_a_call(self.model):
             return outputs, masks, self.calls.run(inputs, run)
 
     def _use_dropout_masks(self, layer: Any, label: str, batch: int, masks: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from parity.backend import require_keras, to_numpy
+from parity.checking import run
 from parity.checking.line import Line
 from parity.checking.report import Report
 from parity.checking.run import check
@@ -254,6 +255,24 @@ def test_a_fault_of_float32_does_not_widen_float64(monkeypatch):
     monkeypatch.setattr(Dense, "forward", off)
     report = check(stack(), X, Y, draws=0)
     assert {"float64", "float32"} == {line.dtype for line in report.bad if line.label == "output of middle"}
+
+
+def test_every_draw_has_other_noise(monkeypatch):
+    """Else its medians have the luck of one draw: a slot's noise came out at 2 eps, which is 3.4 in the median."""
+    drawn, right = [], run._with_noise
+
+    def noted(reference, batch, random):
+        drawn.append(str(random.bit_generator.state))
+        return right(reference, batch, random)
+
+    monkeypatch.setattr(run, "_with_noise", noted)
+    model = stack(dtype="float64")
+    theirs = to_keras(model)
+    theirs.layers[-1].bias.assign(np.float32(1 + 1e-6) * (1 + to_numpy(theirs.layers[-1].bias)))
+    monkeypatch.setattr(run, "GROSS", np.inf)
+    check(model, X, Y, keras_model=theirs, dtypes=["float64"], draws=5)
+    assert len(drawn) == 6
+    assert len(set(drawn)) == 6
 
 
 def test_what_overflows_is_noted_and_not_forgiven():

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import parity
 from parity import KerasSide, dropout_masks, floatx, require_keras, to_keras
 from parity.backend import to_numpy
+from parity.sides.our_side import OurSide
 from rnn_core import layers, optimizers
 from rnn_core.layers import Dense, Dropout, Input, Masking, SimpleRNN
-from rnn_core.models import Sequential
+from rnn_core.models import Model, Sequential
 
 from .. import samples
 from ..samples import BACKEND, DTYPES, few, keras
@@ -345,3 +347,37 @@ def test_importing_parity_imports_no_keras():
     code = "import sys, parity.conversion.models, parity.sides.keras_side"
     unwanted = "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", f"{code}; {unwanted}"], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["stateful", "activity"])
+def test_a_layer_that_is_called_twice_is_trained_as_by_keras_own_fit(kind):
+    """Its state takes no gradient from one call to the next; the activity of each call counts: both but on JAX."""
+    a, b = (Input(batch_shape=(6, 4, 2), dtype="float64", name=name) for name in "ab")
+    if kind == "stateful":
+        shared = SimpleRNN(3, stateful=True, dtype="float64", name="shared")
+    else:
+        shared = Dense(3, activity_regularizer="l2", dtype="float64", name="shared")
+    model = Model([a, b], [shared(a), shared(b)])
+    model.compile("sgd", ["mse", "mse"])
+    x = [X, X[::-1] - 1]
+    y = [np.ones(shape) for shape in model.output_shape]
+    theirs = to_keras(model)
+    side = KerasSide(theirs)
+    found, before = side.gradients(x, y), side.weights()
+    if BACKEND != "jax" or kind == "activity":
+        ours = OurSide(model).gradients(x, y)
+        np.testing.assert_allclose(found.loss, ours.loss, rtol=1e-13)
+        for name, gradient in ours.weights.items():
+            np.testing.assert_allclose(found.weights[name], gradient, rtol=1e-11, atol=1e-13)
+    with floatx("float64"):
+        theirs.compile(keras.optimizers.SGD(1.0), ["mse", "mse"])
+        loss = np.ravel(theirs.train_on_batch(x, y))[0]
+    if BACKEND == "jax" and kind == "activity":
+        assert loss < found.loss - 1e-3  # Keras forgets all calls but the first
+        assert any("for its first call alone" in note for note in parity.check(model, x, y, dtypes=["float64"]).notes)
+        return
+    if BACKEND == "jax":
+        assert any("back into the one before" in note for note in parity.check(model, x, y, dtypes=["float64"]).notes)
+    np.testing.assert_allclose(found.loss, loss, rtol=1e-13 if BACKEND != "jax" else 1e-6)
+    for name, gradient in found.weights.items():
+        np.testing.assert_allclose(before[name] - side.weights()[name], gradient, rtol=1e-9, atol=1e-11)
