@@ -93,8 +93,7 @@ def bounded_before(r: random.Random, last: Named, loss: Named, backend: str) -> 
     if not loss[0].endswith("Crossentropy") or given["activation"] not in ("softmax", "sigmoid"):
         return []
     clips = "Focal" in loss[0] or "ignore_class" in loss[1]
-    plain = last[0] == "Dense" and not given.get("activity_regularizer")
-    if not clips and plain and backend == "tensorflow":
+    if not clips and last[0] == "Dense" and backend == "tensorflow":
         return []
     return [("Activation", {"activation": r.choice(["tanh", "sigmoid", "softsign", "hard_tanh"])})]
 
