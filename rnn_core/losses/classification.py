@@ -22,7 +22,14 @@ from rnn_core.losses.shapes import Array, Shape
 
 def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x)), written so that nothing overflows."""
-    return np.asarray(np.exp(-np.logaddexp(0, -x)))
+    z = np.exp(-np.abs(x))
+    return np.asarray(np.where(x < 0, z, 1) / (1 + z))
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    """Return exp(x) / sum exp(x), written so that nothing overflows: to the last digits, as exp(log_softmax) is not."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True))
 
 
 def log_softmax(x: Array, axis: int = -1) -> Array:
@@ -176,7 +183,7 @@ class CategoricalCrossentropy(BuiltInLoss):
         """Return dl / dp, or dl / dx."""
         y = self.smooth(y_true)
         if self.from_logits:
-            return np.asarray(np.exp(log_softmax(y_pred, self.axis)) * y.sum(axis=self.axis, keepdims=True) - y)
+            return np.asarray(softmax(y_pred, self.axis) * y.sum(axis=self.axis, keepdims=True) - y)
         s = y_pred.sum(axis=self.axis, keepdims=True)
         q = y_pred / s
         c = clip(q)
@@ -273,7 +280,7 @@ class SparseCategoricalCrossentropy(BuiltInLoss):
         """Return softmax(x), less 1 at the target; over p for probabilities."""
         classes, valid = self._classes(y_true, y_pred.shape[-1])
         c = y_pred if self.from_logits else clip(y_pred)
-        d = np.exp(log_softmax(c if self.from_logits else np.log(c)))
+        d = softmax(c) if self.from_logits else c / c.sum(axis=-1, keepdims=True)
         target = classes[..., None]
         np.put_along_axis(d, target, np.take_along_axis(d, target, axis=-1) - 1, axis=-1)
         if not self.from_logits:

@@ -14,13 +14,7 @@ import numpy as np
 
 from rnn_core import checks
 from rnn_core.losses.base import EPSILON
-from rnn_core.losses.classification import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    clip,
-    log_softmax,
-    sigmoid,
-)
+from rnn_core.losses.classification import BinaryCrossentropy, CategoricalCrossentropy, clip, sigmoid, softmax
 from rnn_core.losses.shapes import Array
 
 
@@ -160,6 +154,6 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
     def _probabilities(self, p: Array) -> tuple[Array, Array]:
         """Return q and s."""
         if self.from_logits:
-            p = np.exp(log_softmax(p, self.axis))
+            p = softmax(p, self.axis)
         s = p.sum(axis=self.axis, keepdims=True)
         return p / s, s
