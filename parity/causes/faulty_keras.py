@@ -192,4 +192,16 @@ def epsilon_outside(keras_model: Any) -> None:
             u = m
         variable.assign(variable - u)
 
+    replace_update_step(optimizer, update_step)
+
+
+def replace_update_step(optimizer: Any, update_step: Callable[..., None]) -> None:
+    """Let a Keras optimizer update each variable by ``update_step(gradient, variable, learning_rate)``."""
     optimizer.update_step = update_step
+    if hasattr(optimizer, "_parallel_update_step"):  # on torch Keras updates all variables at once
+
+        def one_by_one(gradients: Any, variables: Any, learning_rate: Any) -> None:
+            for gradient, variable in zip(gradients, variables, strict=True):
+                update_step(gradient, variable, learning_rate)
+
+        optimizer._backend_update_step = one_by_one

@@ -10,6 +10,7 @@ import numpy as np
 
 from parity import to_keras
 from parity.backend import require_keras
+from parity.causes.faulty_keras import replace_update_step
 from rnn_core.layers import Dense, Dropout, Input, SimpleRNN
 from rnn_core.models import Sequential
 
@@ -121,10 +122,10 @@ def epsilon_outside(model):
 
     def update_step(gradient, variable, learning_rate):
         v = optimizer._velocities[optimizer._get_variable_index(variable)]
-        v.assign(optimizer.rho * v + (1 - optimizer.rho) * gradient**2)
+        v.assign(v * optimizer.rho + gradient**2 * (1 - optimizer.rho))
         variable.assign(variable - learning_rate * gradient / (ops.sqrt(v) + optimizer.epsilon))
 
-    optimizer.update_step = update_step
+    replace_update_step(optimizer, update_step)
     return keras_model
 
 

@@ -213,8 +213,8 @@ def scaled(model):
 def step_lengthened(model):
     keras_model = to_keras(model)
     optimizer = keras_model.optimizer
-    update_step = optimizer.update_step
-    optimizer.update_step = lambda g, v, lr: update_step(1.01 * g + 0.01, v, lr)
+    apply = optimizer.apply
+    optimizer.apply = lambda gradients, *others: apply([1.01 * g + 0.01 for g in gradients], *others)
     return keras_model
 
 
