@@ -21,8 +21,11 @@ from rnn_core import activations, config, constraints, initializers, layers, mod
 from rnn_core.layers import Input
 from rnn_core.layers.base import Layer
 from rnn_core.models import Model, Sequential
+from rnn_core.unsupported import refuse_modules
 
 __version__ = "0.1.0"
+
+refuse_modules()
 
 __all__ = [
     "Input",
@@ -30,6 +33,7 @@ __all__ = [
     "Model",
     "Sequential",
     "activations",
+    "backend",
     "callbacks",
     "config",
     "constraints",
@@ -40,6 +44,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "series",
@@ -48,21 +53,29 @@ __all__ = [
 ]
 
 _ON_DEMAND = (
+    "backend",
     "callbacks",
     "inspection",
     "losses",
     "metrics",
     "optimizers",
+    "preprocessing",
     "series",
     "text",
 )  # loaded when first used, to keep the import light
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ON_DEMAND:
-        import importlib
+_BASES = {"Initializer": "initializers", "Loss": "losses", "Metric": "metrics", "Optimizer": "optimizers"}
+_BASES["Regularizer"] = "regularizers"  # what one's own classes are derived from, by Keras' short names
 
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _ON_DEMAND:
         return importlib.import_module(f"rnn_core.{name}")
+    if name in _BASES:
+        return getattr(importlib.import_module(f"rnn_core.{_BASES[name]}"), name)
     from rnn_core.unsupported import refuse_import
 
     return refuse_import("", name, __all__)

@@ -37,6 +37,16 @@ def set_floatx(value: str) -> None:
     _floatx = standardize_dtype(value)
 
 
+def epsilon() -> float:
+    """Return what keeps logarithms and divisions finite: 1e-7. It can't be changed."""
+    return 1e-7
+
+
+def backend() -> str:
+    """Return what computes: "numpy"."""
+    return "numpy"
+
+
 def standardize_dtype(dtype: Any = None) -> str:
     """Return ``"float32"`` or ``"float64"`` for a name, a NumPy dtype or a Keras dtype-policy config.
 
@@ -56,3 +66,9 @@ def standardize_dtype(dtype: Any = None) -> str:
     if name not in _FLOATS:
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}.")
     return name
+
+
+def __getattr__(name: str) -> Any:
+    from rnn_core.unsupported import refuse_import
+
+    return refuse_import("config", name, ["backend", "epsilon", "floatx", "set_floatx"])

@@ -76,15 +76,31 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """Every weight is `value`, a number. (For given values, pass their array as the initializer.)"""
+    """Every weight is `value`, a number; or `value` is an array of all weights, such as word vectors.
+
+    Examples
+    --------
+    >>> Constant([[1, 2], [3, 4]])((2, 2))
+    array([[1., 2.],
+           [3., 4.]], dtype=float32)
+    """
 
     arguments = ("value",)
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = self._real("value", value)
+    def __init__(self, value: Any = 0.0) -> None:
+        if isinstance(value, (list, tuple)) or np.ndim(value):
+            array = np.array(value)
+            if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+                raise ValueError(f"Constant: value must be a number or an array of finite numbers, got {value!r}.")
+            value = array.tolist()  # as its config, which may be written as JSON
+        self.value = value if isinstance(value, list) else self._real("value", value)
 
     def _values(self, shape: Shape, dtype: str) -> Array:
-        return np.full(shape, self.value, dtype)
+        try:
+            return np.broadcast_to(np.array(self.value, dtype), shape).copy()
+        except ValueError:
+            given = np.shape(self.value)
+            raise ValueError(f"Constant: value of shape {given} does not fit a weight of shape {shape}.") from None
 
 
 class Identity(Initializer):

@@ -142,3 +142,9 @@ def truncated_normal(
         z[outside] = draws.standard_normal(int(outside.sum()))
         outside = np.abs(z) > 2
     return np.asarray(mean + stddev * z, standardize_dtype(dtype))
+
+
+def __getattr__(name: str) -> Any:
+    from rnn_core.unsupported import refuse_import
+
+    return refuse_import("random", name, ["normal", "set_random_seed", "truncated_normal", "uniform"])

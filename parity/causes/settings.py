@@ -47,7 +47,7 @@ def layer_settings(ours: Model, theirs: Model, name: str) -> Iterator[Change]:
             new.set_weights([kept.get(spec.name, given.get(spec.name)) for spec in new.specs])
             for part, old, their in zip(*(all_parts([one]) for one in (new, layer, there)), strict=True):
                 _carry_over(part, old, their if setting == "stateful" else old)
-            model.layers[model.layers.index(layer)] = new
+            model._layers[model.layers.index(layer)] = new
             model.graph = model.graph.with_layer(layer, new)
             model._make_vector()
             model._forget_records()

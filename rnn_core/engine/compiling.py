@@ -38,8 +38,8 @@ class Compiled(Predictor):
         ----------
         optimizer : str, dict or Optimizer
         loss : str, dict or Loss
-            For a model with several outputs also a list of one for each, or a dict by the names of the outputs; an
-            output whose loss is None is not trained on.
+            For a model with several outputs a list of one for each, or a dict by the names of the outputs; an output
+            whose loss is None is not trained on. A model with one output takes them in the same ways.
         loss_weights : list or dict of float, optional
             For several outputs: what each loss is multiplied by before they are added.
         metrics, weighted_metrics : list of str or Metric, optional
@@ -60,6 +60,12 @@ class Compiled(Predictor):
             raise ValueError(f"compile: loss_weights is for several outputs, the model has one; got {loss_weights!r}.")
         from rnn_core import losses, optimizers
 
+        name = "".join(self.output_names if self.built else [layer.name for layer in self.layers[-1:]])
+        loss = _of_one_output(loss, "loss", name)
+        metrics, weighted_metrics = (
+            _of_one_output(given, argument, name)
+            for argument, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics))
+        )
         by_shape = isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")  # which one, the data will say
         self.optimizer, self.loss, self.compiled_metrics = (  # all or, where a name is unknown, none
             optimizers.get(optimizer),
@@ -137,3 +143,19 @@ class Compiled(Predictor):
                 trainable += places.values()
         self.optimizer.build(self.vector, self.d_vector, tensors, trainable)
         self._prepared = (self.vector, self.optimizer, frozen)
+
+
+def _of_one_output(given: Any, argument: str, name: str) -> Any:
+    """Return what stands in a list of one entry, or in a dict by the output's name; anything else as it is."""
+    if isinstance(given, dict) and "class_name" not in given:
+        if set(given) != {name}:
+            raise ValueError(f"compile: {argument} must be a dict with the output's name {name!r}, got {list(given)}.")
+        entry = given[name]
+        return entry if argument == "loss" or entry is None or isinstance(entry, (list, tuple)) else [entry]
+    if (
+        isinstance(given, (list, tuple))
+        and len(given) == 1
+        and (argument == "loss" or isinstance(given[0], (list, tuple)))
+    ):
+        return given[0]
+    return given

@@ -32,7 +32,6 @@ class Predictor:
     """The part of a model that is asked for predictions."""
 
     name: str
-    layers: list[Layer]
     built: bool
     dtype: str
     vector: Array
@@ -44,6 +43,11 @@ class Predictor:
         self._free_passes: dict[Any, list[Pass]] = {}
 
     # What the model provides.
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in topological order."""
+        raise NotImplementedError
 
     def build(self, input_shape: InputShape) -> None:
         """Build the layers."""

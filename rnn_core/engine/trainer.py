@@ -209,6 +209,11 @@ class Trainer(Supervised):
         logs = loop.evaluate(self, data, rows(data[0]), steps=self._batch_steps(False))
         return _result(logs, return_dict)
 
+    def reset_metrics(self) -> None:
+        """Forget what the metrics have added up; ``fit``, ``evaluate`` and those of one batch begin with it."""
+        for _, metric in self.compiled_metrics.all:
+            metric.reset_state()
+
     def _batch_steps(self, training: bool) -> loop.Steps:
         """Return records kept from one call of ``train_on_batch`` or ``test_on_batch`` to the next."""
         kept: loop.Steps | None = self.__dict__.get("_kept_steps")
@@ -236,6 +241,6 @@ def _is_due(epoch: int, frequency: int | Sequence[int]) -> bool:
 
 def _result(logs: Mapping[str, float], return_dict: bool) -> Any:
     if return_dict:
-        return dict(logs)
+        return dict(sorted(logs.items()))  # in Keras' order
     values = list(logs.values())
     return values[0] if len(values) == 1 else values

@@ -30,6 +30,16 @@ class Symbol:
         """The name of the layer that puts it out."""
         return self.call.layer.name
 
+    def _refuse(self, *_: Any) -> Any:
+        raise TypeError(
+            f"{self!r} is a place in a graph: operators and slices can't be applied to it. Use layers: Add()([a, b]), "
+            "Subtract, Concatenate, Reshape; without return_sequences a recurrent layer puts out its last step."
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __neg__ = __abs__ = _refuse
+    __getitem__ = __iter__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError(f"{self!r} is a place in a graph and holds no numbers: use it as the input of a layer.")
 

@@ -38,6 +38,9 @@ from rnn_core.layers.simple_rnn_cell import SimpleRNNCell
 from rnn_core.layers.stacked_cells import StackedRNNCells
 from rnn_core.layers.time_distributed import TimeDistributed
 
+GlobalAvgPool1D = GlobalAveragePooling1D  # Keras' other names for them
+GlobalMaxPool1D = GlobalMaxPooling1D
+
 __all__ = [
     "RNN",
     "Activation",
@@ -51,6 +54,8 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
     "Input",
     "InputLayer",

@@ -8,9 +8,10 @@ use, initial values, checks, calls on plain arrays, ``get_weights`` and ``get_co
 from __future__ import annotations
 
 import copy
+import functools
 import weakref
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,27 @@ from rnn_core.graph import Call, as_symbols, is_symbolic
 from rnn_core.naming import auto_name
 from rnn_core.records import Record
 from rnn_core.serialization import snake_case
+from rnn_core.tensors import Tensor, Variable
+from rnn_core.unsupported import missing_attribute, refuse_arguments, refuse_overriding
 from rnn_core.weights import WeightSpec, checked_values, initial_vector, total_size, views
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 InputShape = tuple[int | None, ...]
+
+
+def _building_all(build: Callable[..., None]) -> Callable[..., None]:
+    """Let ``layer.build(shape)`` from outside build all of the layer; a subclass' ``build`` only states its weights."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, input_shape: Any) -> None:
+        if vars(self).get("_stating"):
+            build(self, input_shape)
+        else:
+            several = any(isinstance(size, (tuple, list)) for size in input_shape)
+            self.ensure_built(input_shape if several else tuple(input_shape))
+
+    return wrapped
 
 
 class Layer:
@@ -78,8 +95,7 @@ class Layer:
         input_dim: int | None = None,
         **unknown: Any,
     ) -> None:
-        if unknown:
-            raise TypeError(f"{type(self).__name__} got arguments that it does not know: {', '.join(sorted(unknown))}.")
+        refuse_arguments(type(self).__name__, unknown)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{type(self).__name__}: name must be a str, got {name!r}.")
         self.name = name or auto_name(snake_case(type(self).__name__))
@@ -100,8 +116,17 @@ class Layer:
         self.calls: list[Call] = []  # on symbols, in functional models
         self.wrapper: str | None = None  # the name of the layer around this one, whose vector has the weights
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overriding(
+            cls, ("call",), "a layer here defines forward(r, x, training) and, by hand, backward(r, d_output)"
+        )
+        if "build" in vars(cls):
+            cls.build = _building_all(cls.build)  # type: ignore[method-assign]
+
     # What a layer states.
 
+    @_building_all
     def build(self, input_shape: InputShape) -> None:
         """State the weights for inputs of this shape, with :meth:`add_weight`."""
 
@@ -168,7 +193,11 @@ class Layer:
         """Check `input_shape`, and on first use state the weights and draw their initial values."""
         self.check_input_shape(input_shape)
         if not self.built:
-            self.build(input_shape)
+            self._stating = True
+            try:
+                self.build(input_shape)
+            finally:
+                del self._stating
             self.input_shape = input_shape
             self.bind(initial_vector(self.specs, self.memory_specs, self.dtype))
             self.built = True
@@ -190,8 +219,8 @@ class Layer:
 
     @property
     def weights(self) -> list[Array]:
-        """Views of all weights, in Keras' order."""
-        return list(self.views(self.vector).values())
+        """Views of all weights, in Keras' order; each knows its name (:class:`rnn_core.tensors.Variable`)."""
+        return [Variable.of(view, f"{self.name}/{name}") for name, view in self.views(self.vector).items()]
 
     @property
     def trainable_weights(self) -> list[Array]:
@@ -203,9 +232,13 @@ class Layer:
         """Views of the weights that stay as they are."""
         return [] if self.trainable else self.weights
 
+    variables = weights
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
     def get_weights(self) -> list[Array]:
         """Return copies of the weights, in Keras' order."""
-        return [weight.copy() for weight in self.weights]
+        return [view.copy() for view in self.views(self.vector).values()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Copy `weights` in; all shapes are checked before any is written."""
@@ -257,7 +290,7 @@ class Layer:
         x = self.convert(inputs)
         record = self.new_record(x.shape)
         record.mask = checked_mask(mask, x.shape)
-        return np.array(self.forward(record, x, bool(training)), order="C")
+        return Tensor.copy_of(self.forward(record, x, bool(training)))
 
     def connect(self, inputs: Any, training: bool | None = None, mask: Any = None, states: Sequence[Any] = ()) -> Any:
         """Note a call on symbols, with `states` after the inputs where a recurrent layer is given some."""
@@ -304,6 +337,11 @@ class Layer:
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make a layer from what :meth:`get_config` returned."""
         return cls(**config)
+
+    if not TYPE_CHECKING:  # mypy would take any name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(self, "layer", name, vars(self).get("built", True))
 
     def __copy__(self) -> Self:
         """Copy deeply: two layers that draw from one stream, or write to one state, would not be two."""

@@ -14,6 +14,7 @@ from rnn_core.layers.base import Layer, checked_mask, shape_text
 from rnn_core.layers.wrapper import Wrapper, WrapperRecord
 from rnn_core.serialization import snake_case
 from rnn_core.several import as_list, unpacked
+from rnn_core.tensors import Tensor
 
 Array = NDArray[Any]
 
@@ -256,9 +257,7 @@ class Bidirectional(Wrapper):
         self.ensure_built(shapes)
         r = self.new_record(shapes)
         r.mask = checked_mask(mask, x.shape)
-        outputs = [
-            np.array(part, order="C") for part in as_list(self.forward(r, given if states else x, bool(training)))
-        ]
+        outputs = [Tensor.copy_of(part) for part in as_list(self.forward(r, given if states else x, bool(training)))]
         return tuple(outputs) if len(outputs) > 1 else unpacked(outputs)
 
     def get_config(self) -> dict[str, Any]:

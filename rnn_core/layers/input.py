@@ -10,6 +10,7 @@ import numpy as np
 from rnn_core.checks import positive_int
 from rnn_core.graph import Call, Symbol
 from rnn_core.layers.base import InputShape, Layer
+from rnn_core.unsupported import refuse_arguments
 
 
 class InputLayer(Layer):
@@ -51,7 +52,7 @@ class InputLayer(Layer):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make it from a config of this engine or of Keras, whose sparse, ragged and optional inputs are refused."""
         config = dict(config)
-        for name in ("sparse", "ragged", "optional"):
+        for name in _UNUSED:
             if config.pop(name, False):
                 raise ValueError(f"Input: {name}=True is not supported.")
         return cls(**config)
@@ -79,6 +80,9 @@ class InputLayer(Layer):
         return f"<Input name={self.name}, shape={self.batch_shape}, dtype={self.dtype}>"
 
 
+_UNUSED = ("sparse", "ragged", "optional", "tensor")  # Keras' arguments that nothing here can serve
+
+
 def _integer_dtype(dtype: Any) -> str | None:
     """Return the name of an integer dtype, None for anything else."""
     try:
@@ -94,6 +98,7 @@ def Input(
     dtype: Any = None,
     name: str | None = None,
     batch_shape: Sequence[int | None] | None = None,
+    **unsupported: Any,
 ) -> Symbol:
     """State the shape of a model's input: the first entry of a Sequential model, or what layers are called on.
 
@@ -108,6 +113,8 @@ def Input(
     name : str, optional
     batch_shape : tuple of int or None
         Instead of `shape` and `batch_size`.
+    **unsupported
+        Keras' sparse, ragged, optional and tensor: what a script may say of them is that it does not use them.
 
     Raises
     ------
@@ -119,4 +126,8 @@ def Input(
     >>> Input(shape=(1, 4), name="window")
     <Symbol shape=(None, 1, 4), dtype=float32, name=window>
     """
+    used = {
+        key: value for key, value in unsupported.items() if key not in _UNUSED or not (value is None or value is False)
+    }
+    refuse_arguments("Input", used)
     return InputLayer(shape, batch_size, dtype, name, batch_shape).symbol

@@ -21,6 +21,7 @@ from rnn_core.data import as_numeric
 from rnn_core.graph import is_symbolic
 from rnn_core.layers.base import InputShape, Layer, Shape, checked_mask, shape_text
 from rnn_core.records import Record, batch_array
+from rnn_core.tensors import Tensor
 
 Array = NDArray[Any]
 
@@ -152,7 +153,7 @@ class Merge(Layer):
             if not isinstance(mask, (list, tuple)) or len(mask) != len(xs):
                 raise ValueError(f"{owner}: mask must be a list with an entry for each of the {len(xs)} inputs.")
             record.mask = [checked_mask(m, shape) for m, shape in zip(mask, shapes, strict=True)]
-        return np.array(self.forward(record, xs), order="C")
+        return Tensor.copy_of(self.forward(record, xs))
 
 
 class Add(Merge):

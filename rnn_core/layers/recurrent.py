@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnn_core.graph import is_symbolic
 from rnn_core.layers.base import Layer, checked_mask, shape_text
 from rnn_core.several import as_list, each
+from rnn_core.tensors import Tensor
 
 Array = NDArray[Any]
 
@@ -87,6 +88,10 @@ class Recurrent(Layer):
             )
         return inputs
 
+    def check_input_shape(self, shape: Any) -> None:
+        """Raise ValueError where the layer can't take inputs of `shape`, or of the first of several."""
+        super().check_input_shape(self.input_shape_of(shape))
+
     def ensure_built(self, input_shape: Any) -> None:
         """Build for inputs of this shape, or for the first of several; a stateful layer needs a fixed batch size."""
         shape = self.input_shape_of(input_shape)
@@ -150,7 +155,7 @@ class Recurrent(Layer):
         r.mask = checked_mask(mask, shape)
         if initial_state is not None:
             self.give_states(r, initial_state, shape[0])
-        output = each(lambda part: np.array(part, order="C"), self.forward(r, x, bool(training)))
+        output = each(Tensor.copy_of, self.forward(r, x, bool(training)))
         return tuple(output) if self.return_state else output
 
     def get_config(self) -> dict[str, Any]:

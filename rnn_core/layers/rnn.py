@@ -130,8 +130,9 @@ class RNN(Recurrent, Wrapper):
         """Return what the cell gets: (batch, features)."""
         return [(input_shape[0], input_shape[2])]
 
-    def check_input_shape(self, shape: InputShape) -> None:
-        """Raise ValueError where `shape` is not (batch, timesteps, features)."""
+    def check_input_shape(self, shape: Any) -> None:
+        """Raise ValueError where `shape` is not (batch, timesteps, features), states aside."""
+        shape = self.input_shape_of(shape)
         Layer.check_input_shape(self, shape)  # the cell would complain about shapes that nobody gave
 
     def give_states(self, r: RNNRecord, initial_state: Any, batch: int) -> None:

@@ -29,6 +29,7 @@ import numpy as np
 from rnn_core.config import floatx, standardize_dtype
 from rnn_core.losses.shapes import Array, Shape, apply_mask, check_targets, fit_weights
 from rnn_core.serialization import snake_case
+from rnn_core.unsupported import refuse_overriding
 
 EPSILON = 1e-7  # keras.config.epsilon(): keeps logarithms and divisions finite
 
@@ -77,6 +78,12 @@ class Loss:
         self.name = name or snake_case(type(self).__name__)
         self.reduction = reduction
         self.dtype = None if dtype is None else standardize_dtype(dtype)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overriding(
+            cls, ("call",), "a loss here defines per_sample(y_true, y_pred) and, by hand, derivative(y_true, y_pred)"
+        )
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """Return l, shape ``y_pred.shape`` without the loss's axis; arguments as from :meth:`match`."""

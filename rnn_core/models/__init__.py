@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from rnn_core.models.cloning import clone_model
 from rnn_core.models.model import Model
 from rnn_core.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential"]
+__all__ = ["Model", "Sequential", "clone_model"]
 
 
 def __getattr__(name: str) -> Any:

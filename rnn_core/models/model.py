@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from rnn_core.models.shared_vector import SharedVector
 from rnn_core.naming import auto_name
 from rnn_core.serialization import snake_case
 from rnn_core.several import as_list, shape_of, unpacked
+from rnn_core.tensors import Tensor
+from rnn_core.unsupported import MODEL_STEPS, missing_attribute, refuse_overriding
 
 Array = NDArray[Any]
 
@@ -83,6 +85,17 @@ class Model(SharedVector):
             if not trainable:
                 self.trainable = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overriding(
+            cls, MODEL_STEPS, "make a model with Sequential or Model(inputs, outputs), and train it with fit"
+        )
+
+    if not TYPE_CHECKING:  # mypy would take any name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(self, "model", name, True)
+
     # Building.
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
@@ -104,7 +117,7 @@ class Model(SharedVector):
         self.input_keys, self.output_keys = (
             sorted(given) if isinstance(given, dict) else None for given in (inputs, outputs)
         )
-        self.layers = self.graph.layers
+        self._layers = self.graph.layers
         self.dtype = self._common_dtype()
         self._make_vector()
         self.input_shape, self.output_shape = (unpacked([s.shape for s in entries]) for entries in symbols)
@@ -177,7 +190,7 @@ class Model(SharedVector):
             output = self.new_pass(shape_of(x)).forward(x, training, masks)
         else:
             output = self.new_pass(x.shape).forward(x, training, checked_mask(mask, x.shape))
-        return self.handed_out([np.array(part, order="C") for part in as_list(output)])
+        return self.handed_out([Tensor.copy_of(part) for part in as_list(output)])
 
     def handed_out(self, outputs: Sequence[Any]) -> Any:
         """Return outputs as users get them: one, a list, or a dict where the model was made with one."""

@@ -58,7 +58,7 @@ class Sequential(Model):
         """Remove the last layer and return it."""
         if not self.layers:
             raise ValueError(f"Sequential {self.name!r} has no layer to remove.")
-        layer = self.layers.pop()
+        layer = self._layers.pop()
         if layer.owner is not None and layer.owner() is self:
             layer.owner = None  # another model may have it now
         self.built = False
@@ -79,14 +79,16 @@ class Sequential(Model):
             self._input = layer
             return
         if not isinstance(layer, Layer):
+            inside = " A model goes into another by its layers, or by a call: Model(x, Dense(1)(model(x)))."
             raise TypeError(
                 f"Sequential {self.name!r}: only layers can be added, got {type(layer).__name__}: {layer!r}."
+                f"{inside if isinstance(layer, Model) else ''}"
             )
         if any(layer.name == other.name for other in self.layers):
             raise ValueError(f"Sequential {self.name!r} has a layer {layer.name!r} already: names must differ.")
         if not self.layers and self._input is None and layer.first_input_shape is not None:
             self._input = InputLayer(batch_shape=layer.first_input_shape, dtype=layer.dtype)
-        self.layers.append(layer)
+        self._layers.append(layer)
         self.built = False
 
     def build(self, input_shape: InputShape) -> None:

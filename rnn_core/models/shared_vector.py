@@ -29,11 +29,16 @@ class SharedVector(Trainer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers: list[Layer] = []
+        self._layers: list[Layer] = []
         self.dtype = ""
         self.built = False
         self.vector: Array = np.empty(0)
         self._d_vector: Array | None = None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in a list of its own: to take the last one away there is ``Sequential.pop``."""
+        return list(self._layers)
 
     def _make_vector(self) -> None:
         """Make one vector of the layers' weights, or find that they lie in one already."""
@@ -120,10 +125,14 @@ class SharedVector(Trainer):
         """Views of the weights that training leaves as they are."""
         return [weight for layer in self.layers for weight in layer.non_trainable_weights]
 
+    variables = weights
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
     def get_weights(self) -> list[Array]:
         """Return copies of all weights, layer by layer, in Keras' order."""
         self._require_built("get_weights")
-        return [weight.copy() for weight in self.weights]
+        return [weight for layer in self.layers for weight in layer.get_weights()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Copy `weights` in, as :meth:`get_weights` returned them; all shapes are checked before any is written."""

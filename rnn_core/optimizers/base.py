@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -28,7 +28,9 @@ from rnn_core import checks, config
 from rnn_core.denormals import flush
 from rnn_core.optimizers import options, schedules
 from rnn_core.optimizers.chunks import Array, Chunk, cut
+from rnn_core.optimizers.rate import LearningRate
 from rnn_core.serialization import snake_case
+from rnn_core.unsupported import missing_attribute, refuse_arguments, refuse_overriding
 
 add, copyto, multiply, subtract = np.add, np.copyto, np.multiply, np.subtract
 
@@ -98,8 +100,10 @@ class Optimizer:
         loss_scale_factor: None = None,
         gradient_accumulation_steps: None = None,
         name: str | None = None,
+        **unknown: Any,
     ) -> None:
         owner = type(self).__name__
+        refuse_arguments(owner, unknown)
         self.name = name or snake_case(owner)
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
@@ -117,14 +121,25 @@ class Optimizer:
         self._lr = np.zeros(())  # the same for the ufuncs
         self._set_learning_rate(learning_rate, zero_allowed=False)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overriding(
+            cls, ("update_step", "apply", "apply_gradients"), "an optimizer here defines _slots() and _update(chunk)"
+        )
+
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step; can be set to a number of at least 0, or to a schedule."""
-        return self._rate if self._schedule is None else float(self._schedule(self.iterations))
+        return LearningRate.of(self, self._rate if self._schedule is None else float(self._schedule(self.iterations)))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         self._set_learning_rate(value, zero_allowed=True)  # what a callback computes may end on 0
+
+    if not TYPE_CHECKING:  # mypy would take any name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(self, "optimizer", name, True)
 
     def _set_learning_rate(self, value: Any, zero_allowed: bool) -> None:
         owner = type(self).__name__

@@ -280,7 +280,7 @@ def test_an_array_stands_for_its_values():
             "RandomUniform: maxval must be a number of at least 1, got -1",
         ),
         (lambda: initializers.Constant("1"), "Constant: value must be a number, got '1'"),
-        (lambda: initializers.Constant([1.0]), "Constant: value must be a number"),
+        (lambda: initializers.Constant([float("nan")]), "Constant: value must be a number"),
         (lambda: initializers.Identity(None), "Identity: gain must be a number, got None"),
         (lambda: initializers.Orthogonal(math.inf), "Orthogonal: gain must be a number, got inf"),
         (lambda: initializers.VarianceScaling(0), "VarianceScaling: scale must be a number above 0, got 0"),
