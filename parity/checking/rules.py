@@ -29,7 +29,7 @@ engine rounds them to a grid on their way, lest they become denormal numbers (rn
 What escapes longest are gradients and slots that cancel or come from saturated units: with limits of hundreds of eps.
 
 Limits are finite: where noise or Keras' float32 overflows, it is 16 eps. Values that are not finite agree only where
-the reference has the same ones.
+the reference has the same ones, or in float32 is beyond what that can hold.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ def _errors(values: Any, reference: Any, scale: float, dtype: str, where: Any = 
     long = np.longdouble
     a, b = np.asarray(values, long), np.asarray(reference, long)
     with np.errstate(all="ignore"):
+        b = np.where(np.isinf(b.astype(dtype)), b.astype(dtype), b)  # what the dtype has no room for
         error = np.where((a == b) | (np.isnan(a) & np.isnan(b)) | ~np.asarray(where), 0.0, np.abs(a - b)).astype(float)
         error[np.isnan(error)] = np.inf
         error /= unit(dtype, scale)

@@ -123,6 +123,15 @@ def test_what_is_not_finite_agrees_only_with_the_same_in_the_reference(value):
     assert not line("float32", ours32=broken, keras32=broken).holds  # NaN on both sides is no agreement
 
 
+def test_what_float32_cannot_hold_is_infinite_there():
+    far = np.array([1.0, -1e40, 4.0])
+    given = {"ours": far, "keras": far, "exact": far, "noisy": [far]}
+    infinite = np.array([1.0, -np.inf, 4.0])
+    assert line("float32", ours32=infinite, keras32=infinite, **given).holds
+    for ours in (-infinite, np.array([1.0, -3e38, 4.0]), np.array([1.0, -np.inf, np.inf])):
+        assert not line("float32", ours32=ours, keras32=infinite, **given).holds
+
+
 def test_other_values_count_beside_those_that_are_not_finite():
     broken = np.array([np.inf, -2.0, 4.0])
     assert not line(ours=broken + np.array([0, 0, 1e-9]), keras=broken, exact=broken, noisy=[broken]).holds
