@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rnn_core.inspection.pages import html
 from rnn_core.inspection.pages.html import Section
 from rnn_core.inspection.pages.model_prediction import prediction
 from rnn_core.inspection.pictures.graph_layout import describe, short
+from rnn_core.inspection.pictures.unrolling import unrolled_layers
 from rnn_core.inspection.run import own_copy
 from rnn_core.inspection.traces.cells import JordanTrace
 from rnn_core.inspection.traces.recurrent import ElmanTrace, RecurrentTrace
@@ -119,7 +120,7 @@ def model_sections(
     traced = trace(model, *_some(model, inputs, targets, TRACED), training=False)
     recurrent = [part for part in traced if isinstance(part, RecurrentTrace)]
     tell("pictures of the model")
-    sections = [_model(model, recurrent), _findings(found)]
+    sections = [_model(model, traced, recurrent), _findings(found)]
     tell("one pass forwards and backwards")
     sections.append(_forwards(traced, recurrent))
     sections += [_backwards(traced, part) for part in recurrent]
@@ -140,7 +141,7 @@ def _some(model: Model, x: Any, y: Any, count: int) -> tuple[Any, Any]:
     return each(lambda part: part[chosen], x), each(lambda part: part[chosen], y)
 
 
-def _model(model: Model, recurrent: list[RecurrentTrace]) -> Section:
+def _model(model: Model, traced: Trace, recurrent: list[RecurrentTrace]) -> Section:
     described = describe(model)
     nodes = described.nodes
     table = [
@@ -157,32 +158,25 @@ def _model(model: Model, recurrent: list[RecurrentTrace]) -> Section:
             pictures.model_graph(model), f"The layers as boxes, each below those that it reads: {boxes}.", caption
         ),
     ]
-    parts += _unrolled(model, [part for part in recurrent if not _is_again(part)], described.is_chain)
+    parts += [_unrolled(model, name, traced, recurrent) for name in unrolled_layers(model)]
     return Section("The model", parts)
 
 
-def _unrolled(model: Model, recurrent: list[RecurrentTrace], is_chain: bool) -> Iterator[str]:
-    """Yield the model unrolled in time; where it can't be drawn in one, each recurrent layer that can."""
-    if is_chain and recurrent:
-        try:
-            yield _unrolled_picture(pictures.unrolled(model, None, recurrent[0].timesteps), recurrent[0], "The model")
-            return
-        except ValueError:
-            pass
-    for part in recurrent:
-        try:
-            yield _unrolled_picture(pictures.unrolled(model, part.name, part.timesteps), part, f"`{part.name}`")
-        except ValueError:  # a cell in a stack, or one of somebody's own
-            continue
-
-
-def _unrolled_picture(figure: Any, part: RecurrentTrace, what: str) -> str:
-    back = "the output runs" if isinstance(part, JordanTrace) else "the hidden state runs"
+def _unrolled(model: Model, name: str | None, traced: Trace, recurrent: list[RecurrentTrace]) -> str:
+    """Return the whole model unrolled in time, or the recurrent layer of that name."""
+    parts = [part for part in recurrent if name is None or f"{part.name}/".startswith(f"{name}/")]
+    steps = np.shape(traced.x)[1] if name is None and np.ndim(traced.x) > 1 else parts[0].timesteps
+    fixed = name is None and model.input_shape[1:2] != (None,)
+    back = " and ".join(dict.fromkeys(_WAYS_BACK[isinstance(part, JordanTrace)] for part in parts))
+    what = "The model" if name is None else f"`{name}`"
     return html.diagram(
-        figure,
-        f"{part.timesteps} time steps side by side; {back} from each step to the next.",
+        pictures.unrolled(model, name, None if fixed else steps),
+        f"{parts[0].timesteps} time steps side by side; {back} from each step to the next.",
         f"{what} unrolled in time: every column is a step, and all steps share their weights.",
     )
+
+
+_WAYS_BACK = ("the hidden state runs", "the output runs")
 
 
 def _is_again(part: Any) -> bool:

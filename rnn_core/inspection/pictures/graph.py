@@ -30,8 +30,8 @@ GAP, MARGIN, PADDING, LINE = 30.0, 12.0, 9.0, 1.5 * SIZE
 PORTS = 14.0
 """Between two arrows at one side of a box."""
 
-LOOP = 46.0
-"""Room beside a recurrent layer for the arrow from its hidden state to itself."""
+LOOP = 28.0
+"""Room beside a recurrent layer for the arrow from its hidden state to itself, without its label."""
 
 FILLS = {"InputLayer": "#e3e3e3", "Dense": "#c3def0", "TimeDistributed": "#c3def0"}
 """Headers by class: tints of Okabe and Ito's colours."""
@@ -184,8 +184,13 @@ def _card_size(node: Node, lines: Sequence[str], downwards: bool) -> Point:
     width = max([text_width(node.kind, SIZE + 1, "bold"), *map(text_width, lines)]) + 2 * PADDING
     height = 1.9 * SIZE + (LINE * len(lines) + PADDING if lines else 0)
     if node.recurrent:  # room for the loop, on both sides so that the card stays in the middle
-        width, height = (width + 2 * LOOP, height) if downwards else (width, height + 1.4 * LOOP)
+        width, height = (width + 2 * _beside(node), height) if downwards else (width, height + 2 * LOOP)
     return max(width, 90.0), height
+
+
+def _beside(node: Node) -> float:
+    """Return the room for the loop and its label beside a card."""
+    return LOOP + max(text_width(label, SIZE + 1) for label in node.loops)
 
 
 def _card(axes: Axes, centre: Point, size: Point, node: Node, lines: Sequence[str], downwards: bool) -> None:
@@ -193,7 +198,7 @@ def _card(axes: Axes, centre: Point, size: Point, node: Node, lines: Sequence[st
 
     (x, y), (width, height) = centre, size
     if node.recurrent:
-        width, height = (width - 2 * LOOP, height) if downwards else (width, height - 1.4 * LOOP)
+        width, height = (width - 2 * _beside(node), height) if downwards else (width, height - 2 * LOOP)
     card = box(axes, centre, (width, height), zorder=3)
     top, header = y + height / 2, 1.9 * SIZE
     band = Rectangle((x - width / 2, top - header), width, header, color=fill(node), zorder=4)

@@ -16,7 +16,7 @@ from typing import Any
 
 from rnn_core.graph import output_shapes
 from rnn_core.inspection.traces.tracing import call_name
-from rnn_core.layers import RNN, Bidirectional, JordanRNN, SimpleRNN, StackedRNNCells
+from rnn_core.layers import RNN, Bidirectional, JordanCell, JordanRNN, SimpleRNN, StackedRNNCells
 from rnn_core.layers.wrapper import Wrapper
 from rnn_core.models import Model
 
@@ -55,11 +55,11 @@ class Node:
     @property
     def loops(self) -> list[str]:
         """What is handed from step to step, as formulas; the second one goes backwards in time."""
-        if isinstance(self.layer, Bidirectional):
-            return ["$h_{t-1}$", "$h_{t+1}$"]
-        if isinstance(self.layer, JordanRNN):
-            return ["$y_{t-1}$"]
-        return ["$h_{t-1}$"] if isinstance(self.layer, (SimpleRNN, RNN)) else []
+        both = isinstance(self.layer, Bidirectional)
+        cells = cells_of(self.layer.forward_layer if both else self.layer)
+        fed_back = dict.fromkeys("y" if isinstance(cell, JordanCell) else "h" for _, cell in cells)
+        steps = ("{t-1}", "{t+1}")[: 1 + both] if fed_back else ()
+        return [f"${', '.join(f'{symbol}_{step}' for symbol in fed_back)}$" for step in steps]
 
     @property
     def recurrent(self) -> bool:
@@ -81,6 +81,29 @@ class Node:
         return text.partition("(")[2][:-1] if isinstance(self.layer, Wrapper) else ""
 
 
+def cells_of(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what each state of a recurrent layer lives in, the cells of a stack one by one, and under which name.
+
+    Examples
+    --------
+    >>> from rnn_core.layers import SimpleRNNCell
+    >>> [name for name, _ in cells_of(RNN([SimpleRNNCell(4), JordanCell(3, 2)]))]
+    ['/simple_rnn_cell', '/jordan_cell']
+    """
+    if isinstance(layer, SimpleRNN):
+        yield "", layer
+    elif isinstance(layer, RNN):
+        yield from _cells_in("", layer.cell)
+
+
+def _cells_in(name: str, cell: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(cell, StackedRNNCells):
+        for label, inner in cell.inner.items():
+            yield from _cells_in(f"{name}/{label}", inner)
+    else:
+        yield name, cell
+
+
 def short(layer: Any) -> str:
     """Return a layer's class with what tells it from others of its kind.
 
@@ -91,8 +114,9 @@ def short(layer: Any) -> str:
     ('Bidirectional(SimpleRNN(4))', 'TimeDistributed(Dense(2))')
     """
     kind = type(layer).__name__
-    if isinstance(layer, JordanRNN):
-        return f"{kind}({layer.cell.units}, {layer.cell.output_units})"
+    if isinstance(layer, (JordanRNN, JordanCell)):
+        cell = layer.cell if isinstance(layer, JordanRNN) else layer
+        return f"{kind}({cell.units}, {cell.output_units})"
     if isinstance(layer, Bidirectional):
         return f"{kind}({short(layer.forward_layer)})"
     if isinstance(layer, RNN) and isinstance(layer.cell, StackedRNNCells):

@@ -1,21 +1,20 @@
 """The model unrolled in time: a column for each step, time to the right, the network upwards.
 
 A recurrent layer's hidden state runs from column to column, h_(t-1) through U into h_t; in Jordan's network the output
-does, y_(t-1) through U into h_t. All steps share the weights.
+does, y_(t-1) through U into h_t. In a stack of cells every cell has a row of its own, and reads the one below it at the
+same step. All steps share the weights.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rnn_core.checks import positive_int
-from rnn_core.figures import BLACK, VERMILLION
-from rnn_core.graph import output_shapes
+from rnn_core.figures import VERMILLION
 from rnn_core.inspection.pictures.graph import SIZE, Point, arrow, box, canvas, fill, text_width
 from rnn_core.inspection.pictures.graph_layout import Node, describe
-from rnn_core.layers import Bidirectional, JordanCell, SimpleRNN, SimpleRNNCell
+from rnn_core.inspection.pictures.unrolled_rows import DOTS, Row, recurrent_nodes, rows_of
 from rnn_core.models import Model
 
 if TYPE_CHECKING:
@@ -24,27 +23,9 @@ if TYPE_CHECKING:
 
 COLUMN, ROW = 128.0, 104.0
 BOX = (74.0, 42.0)
+START = (0.8 * BOX[0], BOX[1])
+"""The box of what stands before the first step."""
 INNER = SIZE - 1.0
-MOST_STEPS = 5
-"""More steps than these are drawn as the first ones, dots, and the last one."""
-
-
-@dataclass
-class _Row:
-    """What stands in one row: at every step (sequence), or at the last one only.
-
-    `returns` is "" or what runs from column to column: "h" from a hidden state to the next, "y" from an output to the
-    hidden units in the row below, at the next step.
-    """
-
-    node: Node
-    sequence: bool
-    symbol: str
-    units: int | None
-    about: str
-    kernel: str = ""
-    returns: str = ""
-    sends_sequence: bool = True
 
 
 def unrolled(model: Model, layer: str | None = None, timesteps: int | None = None) -> Figure:
@@ -53,7 +34,8 @@ def unrolled(model: Model, layer: str | None = None, timesteps: int | None = Non
     Parameters
     ----------
     model : Model
-        Built, with a SimpleRNN, an RNN of a SimpleRNNCell or a JordanRNN, also inside a Bidirectional.
+        Built, with a SimpleRNN, a JordanRNN, or an RNN of a SimpleRNNCell, a JordanCell or a stack of them, also inside
+        a Bidirectional.
     layer : str, optional
         In a model that is no chain: the recurrent layer to draw, by itself. Not needed where there is one. A direction
         of a Bidirectional is ``"bidirectional/backward_simple_rnn"``.
@@ -63,7 +45,7 @@ def unrolled(model: Model, layer: str | None = None, timesteps: int | None = Non
     Raises
     ------
     ValueError
-        If there is no such layer.
+        If there is no such layer, or for `timesteps` that the model does not take.
 
     Examples
     --------
@@ -72,161 +54,112 @@ def unrolled(model: Model, layer: str | None = None, timesteps: int | None = Non
     >>> texts.count("32 units"), [text for text in texts if "x 32" in text]
     (4, ['K: 1 x 32', 'U: 32 x 32'])
     """
-    description = describe(model)
-    recurrent = {found.name: found for node in description.nodes for found in _drawable(node)}
-    whole = description.is_chain and all(node.name in recurrent for node in description.nodes if node.recurrent)
-    if layer is None and recurrent and (whole or len(recurrent) == 1):
+    chain, recurrent = _described(model)
+    if layer is None and recurrent and (chain or len(recurrent) == 1):
         layer = next(iter(recurrent))
     if layer not in recurrent:
         raise ValueError(f"unrolled: layer must be the name of a recurrent layer of Elman's or Jordan's kind, one of "
                          f"{list(recurrent)}, got {layer!r}.")  # fmt: skip
-    nodes = description.nodes
-    if not whole:
-        node = recurrent[layer]
-        nodes = [Node("input", "InputLayer", [], node.inputs[0]), node]
-    steps = nodes[0].output[1] if timesteps is None else positive_int("unrolled", "timesteps", timesteps)
-    if steps is None:
-        raise ValueError("unrolled: the model takes any number of time steps, so timesteps must say how many to draw.")
-    return _draw(_rows(nodes), steps)
+    node = recurrent[layer]
+    steps = None if timesteps is None else positive_int("unrolled", "timesteps", timesteps)
+    return _draw(rows_of(chain or [Node("input", "InputLayer", [], node.inputs[0]), node], steps))
 
 
-def _drawable(node: Node) -> list[Node]:
-    """Return the node if it can be drawn, or those of both directions."""
-    layer = node.layer
-    if isinstance(layer, Bidirectional):
-        shape = node.inputs[0]
-        inner = [
-            Node(f"{node.name}/{label}", type(one).__name__, [shape], one.compute_output_shape(shape),
-                 one.count_params(), one)
-            for label, one in layer.inner.items()
-        ]  # fmt: skip
-        return [found for one in inner for found in _drawable(one)]
-    known = isinstance(layer, SimpleRNN) or isinstance(getattr(layer, "cell", None), (SimpleRNNCell, JordanCell))
-    return [node] if known else []
+def unrolled_layers(model: Model) -> list[str | None]:
+    """Return what :func:`unrolled` can be asked for: None where one picture shows the whole model."""
+    chain, recurrent = _described(model)
+    return [None] if chain and recurrent else [name for name, node in recurrent.items() if not node.shares]
 
 
-def _rows(nodes: list[Node]) -> list[_Row]:
-    stacked = sum(node.recurrent for node in nodes)
-    rows: list[_Row] = []
-    number = 0
-    for node in nodes:
-        output = output_shapes(node.output)[0]
-        about, layer = _about(node), getattr(node.layer, "cell", node.layer)
-        sends = len(output) == 3
-        number += node.recurrent
-        index = f"^{{({number})}}" if stacked > 1 else ""
-        if node.kind == "InputLayer":
-            rows.append(_Row(node, sends, "x", output[-1], about))
-        elif isinstance(layer, JordanCell):
-            hidden = f"{node.name}\n{node.kind}, {layer.activation.name}\n{node.params:,} parameters"
-            kernels = [
-                f"{name}: {a} x {b}" for name, (a, b) in (("K", layer.kernel.shape), ("V", layer.output_kernel.shape))
-            ]
-            rows.append(_Row(node, True, f"h{index}", layer.units, hidden, kernels[0]))
-            out = f"its output\n{layer.output_activation.name}"
-            rows.append(_Row(node, True, f"y{index}", layer.output_units, out, kernels[1], "y", sends))
-        elif node.recurrent:  # what returns its last state only computes it at every step all the same
-            kernel = "K: {} x {}".format(*layer.kernel.shape)
-            rows.append(_Row(node, True, f"h{index}", layer.units, about, kernel, "h", sends))
-        else:
-            shape = getattr(getattr(layer, "kernel", None), "shape", None)
-            label = "" if shape is None else f"kernel: {shape[0]} x {shape[1]}"
-            rows.append(_Row(node, sends, "", output[-1], about, label, "", sends))
-    return rows
+def _described(model: Model) -> tuple[list[Node], dict[str, Node]]:
+    """Return the model's nodes if one picture can show them all, and those of them that can be drawn."""
+    description = describe(model)
+    recurrent = {found.name: found for node in description.nodes for found in recurrent_nodes(node)}
+    whole = description.is_chain and all(node.name in recurrent for node in description.nodes if node.recurrent)
+    return (description.nodes if whole else []), recurrent
 
 
-def _draw(rows: list[_Row], steps: int) -> Figure:
-    times = list(range(steps)) if steps <= MOST_STEPS else [0, 1, 2, -1, steps - 1]  # -1: dots
-    x = {t: COLUMN * i for i, t in enumerate(times)}
-    recurrent = any(row.returns for row in rows)
-    width = max(text_width(line) for row in rows for line in row.about.split("\n"))
-    left = -(COLUMN if recurrent else BOX[0]) - (BOX[0] / 2 if recurrent else 0) - 16
-    extent = [((left - width / 2, ROW * i), (width, BOX[1])) for i in range(len(rows))]
-    last = x[steps - 1]
-    beside = 2 * max(text_width(row.kernel) for row in rows) + 20 if not rows[-1].sequence else BOX[0]
-    extent += [((last, ROW * i), (max(BOX[0], beside), BOX[1])) for i in range(len(rows))]
-    top = ROW * (len(rows) - 1)
-    figure, axes = canvas([*extent, ((last, top + BOX[1] / 2 + 30), (50, 30)), ((last, -BOX[1] / 2 - 12), (10, 16))])
+def _draw(rows: list[Row]) -> Figure:
+    columns = 1 + max(column for row in rows for column in [*row.places.values(), *row.sends])
+    right, top = COLUMN * (columns - 1), ROW * (len(rows) - 1)
+    about = _widest([row.about for row in rows])
+    left = -16 - BOX[0] / 2 - (COLUMN if any(row.returns for row in rows) else 0)
+    extent: list[tuple[Point, Point]] = [((left - about / 2, ROW * i), (about, BOX[1])) for i in range(len(rows))]
+    extent += [((right, top + BOX[1] / 2 + 30), (BOX[0], 30)), ((right, -BOX[1] / 2 - 12), (BOX[0], 16))]
+    extent += [
+        ((COLUMN * min(below.sends), ROW * (i + 0.5)), (2 * text_width(row.kernel) + 20, 10))
+        for i, (below, row) in enumerate(pairwise(rows))
+    ]
     for i, row in enumerate(rows):
-        axes.text(left, ROW * i, row.about, fontsize=SIZE, ha="right", va="center", linespacing=1.4)
-        shown = times if row.sequence else [steps - 1]
-        for t in shown:
-            _cell(axes, (x[t], ROW * i), row, t)
-        if i:
-            _arrows_up(axes, rows[i - 1], row, ROW * i, x, shown)
         if row.returns:
-            _recurrence(axes, row, ROW * i, [x[t] for t in times])
-    backwards = len(rows) > 1 and rows[1].node.recurrent and rows[1].node.layer.go_backwards
-    for t in times:
-        read = steps - 1 - t if backwards and t >= 0 else t
-        text = f"step {t}" + (f", reads {read}" if backwards else "")
-        axes.text(x[t], -BOX[1] / 2 - 12, "" if t < 0 else text, fontsize=INNER, ha="center", va="center")
-    for t in times if rows[-1].sends_sequence else [steps - 1]:
-        if t >= 0:
-            arrow(axes, [(x[t], top + BOX[1] / 2), (x[t], top + BOX[1] / 2 + 28)])
-            axes.text(x[t], top + BOX[1] / 2 + 36, "output", fontsize=INNER, ha="center", va="center")
+            extent.append(((_start(row), ROW * i), (max(START[0], _widest([row.recurrent_kernel])), BOX[1])))
+    figure, axes = canvas(extent)
+    for i, row in enumerate(rows):
+        y = ROW * i
+        axes.text(left, y, row.about, fontsize=SIZE, ha="right", va="center", linespacing=1.4)
+        if row.wide:
+            _box(axes, (right / 2, y), (right + BOX[0], BOX[1]), row, 0)
+        for t, column in row.places.items():
+            _box(axes, (COLUMN * column, y), BOX, row, t)
+        if i:
+            _arrows_up(axes, rows[i - 1].sends, row, y)
+        if row.returns:
+            _recurrence(axes, row, y)
+    for t, column in rows[0].places.items():  # the columns are in the order in which the first layer takes its steps
+        if rows[0].symbol and t != DOTS:
+            text = f"step {max(rows[0].places) - t}, reads {t}" if rows[0].backwards else f"step {t}"
+            axes.text(COLUMN * column, -BOX[1] / 2 - 12, text, fontsize=INNER, ha="center", va="center")
+    for column in rows[-1].sends:
+        x, y = COLUMN * column, top + BOX[1] / 2
+        arrow(axes, [(x, y), (x, y + 28)])
+        axes.text(x, y + 36, "output", fontsize=INNER, ha="center", va="center")
     return figure
 
 
-def _cell(axes: Axes, centre: Point, row: _Row, t: int) -> None:
-    if t < 0:
-        axes.text(*centre, "…", fontsize=2 * SIZE, ha="center", va="center")
+def _widest(texts: list[str]) -> float:
+    return max(text_width(line) for text in texts for line in text.split("\n"))
+
+
+def _box(axes: Axes, centre: Point, size: Point, row: Row, t: int) -> None:
+    x, y = centre
+    if t == DOTS:
+        axes.text(x, y, "…", fontsize=2 * SIZE, ha="center", va="center")
         return
-    box(axes, centre, BOX, facecolor=fill(row.node), zorder=3)
-    what = "feature" if row.node.kind == "InputLayer" else "output" if row.returns == "y" else "unit"
-    size = f"{row.units} {what}{'' if row.units == 1 else 's'}" if isinstance(row.units, int) else ""
-    name = f"${row.symbol}_{{{t}}}$" if row.symbol else row.node.kind
-    axes.text(
-        centre[0], centre[1] + 7, name, fontsize=SIZE + (3 if row.symbol else 0), ha="center",
-        va="center_baseline", zorder=6,
-    )  # fmt: skip
-    axes.text(centre[0], centre[1] - 11, size, fontsize=INNER, ha="center", va="center_baseline", zorder=6)
+    box(axes, centre, size, facecolor=fill(row.node), zorder=3)
+    _two_lines(axes, centre, size, row.name(t), row.size)
 
 
-def _arrows_up(axes: Axes, below: _Row, row: _Row, y: float, x: dict[int, float], shown: list[int]) -> None:
+def _two_lines(axes: Axes, centre: Point, size: Point, name: str, below: str) -> None:
+    """Write a symbol or a class into a box, and its size below."""
+    x, y = centre
+    for text, fontsize, shift in ((name, SIZE + 3 * ("$" in name), 7), (below, INNER, -11)):
+        room = 1.0 if "$" in text else (size[0] - 6) / max(text_width(text, fontsize), 1)
+        axes.text(x, y + shift, text, fontsize=fontsize * min(1, room), ha="center", va="center_baseline", zorder=6)
+
+
+def _arrows_up(axes: Axes, columns: list[int], row: Row, y: float) -> None:
     """Draw what the row reads, with the kernel's shape at the first arrow."""
-    labelled = False
-    for t in shown:
-        if t < 0:
-            continue
-        # A recurrent layer that hands on its last state only is read at the last step only.
-        if below.sequence and row.sequence and not below.sends_sequence:
-            continue
-        arrow(axes, [(x[t], y - ROW + BOX[1] / 2), (x[t], y - BOX[1] / 2)])
-        if not labelled and row.kernel:
-            axes.text(x[t] + 6, y - ROW / 2, row.kernel, fontsize=INNER, ha="left", va="center")
-            labelled = True
+    for column in columns:
+        x = COLUMN * column
+        arrow(axes, [(x, y - ROW + BOX[1] / 2), (x, y - BOX[1] / 2)])
+    axes.text(COLUMN * min(columns) + 6, y - ROW / 2, row.kernel, fontsize=INNER, ha="left", va="center")
 
 
-def _recurrence(axes: Axes, row: _Row, y: float, x: list[float]) -> None:
+def _start(row: Row) -> float:
+    """Return where the box before the first step stands."""
+    return COLUMN * (max(row.places.values()) + 1 if row.backwards else -1)
+
+
+def _recurrence(axes: Axes, row: Row, y: float) -> None:
     """Draw what runs from column to column: along the row, or from an output down to the hidden units."""
-    jordan = row.returns == "y"
-    start, down = (-COLUMN, y), ROW if jordan else 0.0
-    box(axes, start, (BOX[0] * 0.8, BOX[1]), linestyle="--", zorder=3)
-    symbol = "c_{0}" if jordan else f"{row.symbol}_{{-1}}"
-    axes.text(start[0], y + 7, f"${symbol}$", fontsize=SIZE + 3, ha="center", va="center_baseline", zorder=6)
-    axes.text(start[0], y - 11, _initial(row.node.layer), fontsize=INNER, ha="center", va="center_baseline", zorder=6)
-    ends = [(start[0] + BOX[0] * 0.4, x[0] - BOX[0] / 2)]
-    ends += [(a + BOX[0] / 2, b - BOX[0] / 2) for a, b in pairwise(x)]
-    for left, right in ends:
-        arrow(axes, [(left, y - down / 9), (right, y - down + down / 9)], color=VERMILLION, linewidth=2)
-    cell = getattr(row.node.layer, "cell", row.node.layer)
-    label = "U: {} x {}".format(*cell.recurrent_kernel.shape)
-    if jordan and cell.decay:
-        label += f"\n$c_{{t+1}} = {cell.decay:g} c_t + y_t$"
-    place = (start[0], y - down / 2) if jordan else (sum(ends[0]) / 2, y + 30)
-    axes.text(*place, label, fontsize=INNER, ha="center", va="center", color=BLACK)
-
-
-def _initial(layer: Any) -> str:
-    return "kept" if layer.stateful else "= 0"
-
-
-def _about(node: Node) -> str:
-    """Return the text beside a row."""
-    parts = [node.name, "input" if node.kind == "InputLayer" else node.kind]
-    if node.activation:
-        parts[-1] += f", {node.activation}"
-    if node.params:
-        parts.append(f"{node.params:,} parameter{'s' if node.params > 1 else ''}")
-    return "\n".join(dict.fromkeys(parts))  # an input that is called input says so once
+    jordan, way = row.returns == "y", -1 if row.backwards else 1
+    start, down = _start(row), ROW if jordan else 0.0
+    box(axes, (start, y), START, linestyle="--", zorder=3)
+    _two_lines(axes, (start, y), START, row.start, row.initial)
+    xs = sorted((COLUMN * column for column in row.places.values()), reverse=row.backwards)
+    ends = [(start + way * START[0] / 2, xs[0] - way * BOX[0] / 2)]
+    ends += [(a + way * BOX[0] / 2, b - way * BOX[0] / 2) for a, b in pairwise(xs)]
+    for a, b in ends:
+        arrow(axes, [(a, y - down / 9), (b, y - down + down / 9)], color=VERMILLION, linewidth=2)
+    place = (start, y - down / 2) if jordan else (sum(ends[0]) / 2, y + 30)
+    axes.text(*place, row.recurrent_kernel, fontsize=INNER, ha="center", va="center")

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 from rnn_core.inspection import credit, pictures, spectrum, trace
 from rnn_core.inspection.pictures.graph_layout import arrange, describe
-from rnn_core.layers import RNN, Add, Bidirectional, Dense, Input, JordanRNN, SimpleRNN, SimpleRNNCell
+from rnn_core.layers import RNN, Add, Bidirectional, Dense, Input, JordanCell, JordanRNN, SimpleRNN, SimpleRNNCell
 from rnn_core.models import Model, Sequential
 from rnn_core.tutorial import Tutorial, build_model
 from rnn_core.utils import plot_model
@@ -198,6 +198,17 @@ def test_layers_around_layers_tell_what_is_inside():
     shown = texts(pictures.model_graph(model))
     assert {"SimpleRNN(3)", "SimpleRNNCell(4), SimpleRNNCell(2)", "6 hidden units", "activation: relu"} <= set(shown)
     assert [text for text in shown if text.startswith("$")] == ["$h_{t-1}$", "$h_{t+1}$", "$h_{t-1}$", "$y_{t-1}$"]
+
+
+def test_loops_tell_what_the_cells_feed_back():
+    """Jordan's cell its output, inside RNN, a stack and both directions too."""
+    inner = RNN([SimpleRNNCell(4), JordanCell(3, 2)], return_sequences=True)
+    jordan = RNN(JordanCell(3, 2), name="jordan")
+    figure = pictures.model_graph(Sequential([Input((5, 2)), Bidirectional(inner), jordan]))
+    shown = texts(figure)
+    assert {"RNN(SimpleRNNCell(4), JordanCell(3, 2))", "JordanCell(3, 2)"} <= set(shown)
+    loops = [text for text in shown if text.startswith("$")]
+    assert loops == ["$h_{t-1}, y_{t-1}$", "$h_{t+1}, y_{t+1}$", "$y_{t-1}$"]
 
 
 def test_jordan_s_network_unrolled():
