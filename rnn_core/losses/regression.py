@@ -270,8 +270,10 @@ class CosineSimilarity(BuiltInLoss):
         """Return (-u - l v) / |p|: what is left of -u across the direction of p."""
         norm = self._norm(y_pred)
         u, v = y_true / self._norm(y_true), y_pred / norm
-        cosine = (u * v).sum(axis=self.axis, keepdims=True)
-        return np.asarray((cosine * v * (norm > EPSILON) - u) / norm)  # a norm held at eps is a constant
+        across, along = u, v * (norm > EPSILON)  # a norm held at eps is a constant
+        for _ in range(2):  # the second time takes away what rounding left of v
+            across = across - (across * along).sum(axis=self.axis, keepdims=True) * along
+        return np.asarray(-across / norm)
 
     def _norm(self, x: Array) -> Array:
         """Return |x| along the axis, kept, at least eps."""

@@ -387,3 +387,12 @@ def test_float32_probabilities_made_of_logits_are_good_to_the_last_digit():
         error = np.abs(probabilities(x) - probabilities(x.astype(np.float64))) / np.finfo(np.float32).eps
         assert error.max() < most
         assert np.sqrt((error**2).mean()) < typical
+
+
+def test_the_gradient_of_the_cosine_has_nothing_along_the_prediction():
+    """However near the two directions are: what rounding leaves there is no part of it, and layers may amplify it."""
+    y = np.random.default_rng(0).standard_normal((200, 3))
+    p = 2 * y + 1e-6 * np.random.default_rng(1).standard_normal((200, 3))
+    d = losses.CosineSimilarity().derivative(y, p)
+    along = (d * p).sum(axis=-1) / np.linalg.norm(d, axis=-1) / np.linalg.norm(p, axis=-1)
+    assert np.abs(along).max() < 1e-15
