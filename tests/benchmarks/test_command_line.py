@@ -119,7 +119,7 @@ def test_an_interruption_leaves_no_process_behind(tmp_path):
     assert process.stdout is not None
     worker = int(process.stdout.readline())
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "Interrupted" in errors
     with pytest.raises(ProcessLookupError):
