@@ -15,7 +15,7 @@ import numpy as np
 from parity.parts import all_parts
 from parity.sides.keras_side import KerasSide
 from parity.sides.our_side import OurSide
-from rnn_core.layers import Embedding
+from rnn_core.layers import Add, Average, Embedding
 from rnn_core.losses import BinaryCrossentropy
 from rnn_core.losses.base import EPSILON
 from rnn_core.models import Model
@@ -31,7 +31,15 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
         "was handed it. In Keras, call the layer with mask= to have the same there."
         for label in handed
     ]
-    for label, (layer, record) in ours.masked.items() if theirs[0].backend == "tensorflow" else ():
+    for label, (layer, record) in ours.records.items() if theirs[0].backend == "tensorflow" else ():
+        if isinstance(layer, (Add, Average)) and adds_as_bias(record.aligned):
+            said.append(
+                f"Keras on TensorFlow takes an input of {label!r}, one number for each of as many samples as there are "
+                "time steps, for a bias of the time steps, as the batch size is known; rnn_core adds it to its sample, "
+                "as Keras does for every other batch size. Put that input first to have the same."
+            )
+        if getattr(record, "step_mask", None) is None:
+            continue
         if layer.unroll and layer.go_backwards and layer.zero_output_for_mask:
             said.append(
                 f"Keras on TensorFlow takes the mask of {label!r} in the wrong order: make it with unroll=False."
@@ -53,6 +61,22 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
     if batch["y"] is not None:
         said += _clipped(ours, theirs[0].backend, batch)
     return said
+
+
+def adds_as_bias(shapes: Sequence[Sequence[int]]) -> bool:
+    """Whether ``keras.ops.add`` on TensorFlow, from left to right, takes an operand for a bias of another axis.
+
+    It does so with (batch, 1, 1) beside (batch, timesteps, 1) where there are as many samples as time steps.
+    """
+    total = tuple(shapes[0])
+    for shape in shapes[1:]:
+        long = [axis for axis, size in enumerate(shape) if size > 1]
+        if len(long) == 1 and shape[long[0]] in (total[1], total[-1]):
+            axis = len(total) - 1 if shape[long[0]] == total[-1] else 1
+            if axis != long[0]:
+                return True
+        total = np.broadcast_shapes(total, tuple(shape))
+    return False
 
 
 def _called_twice_on_jax(model: Model) -> list[str]:

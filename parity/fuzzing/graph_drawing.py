@@ -11,6 +11,8 @@
 The engine itself says what shape a call puts out. What is Keras' own fault, and so never drawn, stands in cases.py.
 Of graphs alone:
 
+- Add and Average of (batch, timesteps, 1) and (batch, 1) on TensorFlow, in this order and with as many samples as time
+  steps: there Keras takes the numbers of the samples for those of the time steps.
 - Maximum and Minimum on JAX and torch: they share the gradient out among equals, TensorFlow gives it to the first.
 - A stateful layer that is called twice, on JAX: there a gradient goes back from the second call through the state into
   the first. On TensorFlow and torch, and here, it ends at the state, which is a variable.
@@ -199,6 +201,8 @@ class _Growing:
             return self.layer()
         of = [first, *r.sample(others, 1 if kind == "Subtract" else min(len(others), r.randint(1, 2)))]
         r.shuffle(of)
+        if kind in ("Add", "Average") and self.backend == "tensorflow" and shape[-1] == 1:
+            of.sort(key=lambda name: len(self.shape(name)))
         self.call(self.add((kind, {"axis": 1} if joins else {})), of)
         return None
 

@@ -41,8 +41,8 @@ class OurSide:
     ----------
     dropout_masks : dict
         Those of the last gradients.
-    masked : dict of str to (Layer, Record)
-        The recurrent layers that had a mask in the last forward pass, by the names of their calls.
+    records : dict of str to (Layer, Record)
+        Of the last forward pass, by the names of the calls and of the layers inside them.
     """
 
     def __init__(self, model: Model) -> None:
@@ -86,11 +86,10 @@ class OurSide:
                 outputs[label] = unpacked([np.array(one._values[place], order="C") for place in step.targets])
                 masks[label] = one._masks[step.targets[0]]
             states = self._states()
-        self.masked = {
+        self.records = {
             name: (part, inner)
             for label, step, record in zip(call_labels(one.graph), one.steps, one.records, strict=True)
             for name, part, inner in walk_records(step.layer, record, label)
-            if getattr(inner, "step_mask", None) is not None
         }
         return Forward(outputs, masks, states, each(partial(np.array, order="C"), output))
 

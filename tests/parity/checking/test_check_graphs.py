@@ -8,12 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import parity
 from parity import KerasSide, floatx, to_keras
 from parity.backend import to_numpy
+from parity.checking import known_differences
 from parity.commands.sample_data import random_data, targets
 from parity.keras_calls import Calls, call_labels
 from parity.sides.our_side import OurSide
@@ -251,6 +252,30 @@ def test_a_masked_start_is_told():
     report = parity.check(parity.from_keras(theirs), [late, START], keras_model=theirs, dtypes=["float64"])
     assert report.first_bad.layer == "memory"
     assert any("puts out 0 for 'memory' until its first step that is not masked" in note for note in report.notes)
+
+
+@pytest.mark.skipif(samples.BACKEND != "tensorflow", reason="a bug of Keras on TensorFlow")
+@given(st.lists(st.tuples(*[st.integers(1, 3)] * 3), min_size=2, max_size=2))
+@example([(3, 3, 1), (3, 1, 1)])
+@example([(3, 1, 1), (3, 3, 1)])
+def test_when_keras_adds_an_input_as_a_bias(shapes):
+    sizes = np.maximum(*shapes)
+    shapes = [tuple(size if wide > 1 else 1 for size, wide in zip(sizes, shape, strict=True)) for shape in shapes]
+    first, second = (R.standard_normal(shape) for shape in shapes)
+    wrong = not np.array_equal(keras.ops.convert_to_numpy(keras.ops.add(first, second)), first + second)
+    assert known_differences.adds_as_bias(shapes) == wrong
+
+
+@pytest.mark.skipif(samples.BACKEND != "tensorflow", reason="a bug of Keras on TensorFlow")
+@pytest.mark.parametrize("row_first", [False, True])
+@pytest.mark.parametrize("merge", [layers.Add, layers.Average])
+def test_an_input_that_keras_takes_for_a_bias_is_told(merge, row_first):
+    sequence, row = Input((6, 1), name="sequence"), Input((1,), name="row")
+    merged = merge(name="merged")([row, sequence] if row_first else [sequence, row])
+    model = Model([sequence, row], merged)
+    report = parity.check(model, [R.standard_normal((6, 6, 1)), R.standard_normal((6, 1))], dtypes=["float64"])
+    assert report.holds == row_first
+    assert any("takes an input of 'merged'" in note for note in report.notes) != row_first
 
 
 def test_bad_questions_say_what_they_miss():
