@@ -86,8 +86,9 @@ def gradients(trace: Trace, layer: str | None = None) -> Figure:
 
     In Jordan's network it is that of dL/dy_t: the output is what comes back.
 
-    The norms are over units, the median and the middle half over the samples of which the step is real. On a log scale
-    a straight line is a gradient that shrinks, or grows, by one factor at every step.
+    The norms are over units, the median and the middle half over the batch. A masked step hands on what arrives and has
+    no dL/da_t: its median is over the samples of which the step is real. On a log scale a straight line is a gradient
+    that shrinks, or grows, by one factor at every step.
 
     Parameters
     ----------
@@ -97,17 +98,17 @@ def gradients(trace: Trace, layer: str | None = None) -> Figure:
     found = trace.recurrent(layer)
     figure, (axes,) = new_figure(f"{found.name}: the gradient on its way back", rows=1)
     times = np.arange(found.timesteps)
-    real = found.step_mask
-    low, middle, high = (_of_norms(found.d_fed_back, real, share) for share in (0.25, 0.5, 0.75))
-    if len(real) > 1 and (low > 0).all():
+    real, total = found.step_mask, np.linalg.norm(found.d_fed_back, axis=2)  # (batch, T)
+    low, middle, high = np.quantile(total, (0.25, 0.5, 0.75), axis=0)
+    if len(total) > 1 and (low > 0).all():
         axes.fill_between(times, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half of the samples")
     parts = {
         f"$dL/d{found.fed_back}_t$, all of it": (middle, BLUE, "-", "o"),
-        "from the loss": (_of_norms(found.from_loss, real), GREEN, ":", "s"),
-        "from the future": (_of_norms(found.from_future, real), VERMILLION, "--", "^"),
+        "from the loss": (_median_norm(found.from_loss), GREEN, ":", "s"),
+        "from the future": (_median_norm(found.from_future), VERMILLION, "--", "^"),
     }
     if isinstance(found, ActivatedTrace):
-        parts["$dL/da_t$, through act'"] = (_of_norms(found.d_preactivation, real), BLACK, "-.", "D")
+        parts["$dL/da_t$, through act'"] = (_median_norm(found.d_preactivation, real), BLACK, "-.", "D")
     anything = False
     for name, (norms, color, line, marker) in parts.items():
         seen = np.where(norms > 0, norms, np.nan)  # a log scale has no place for zero
@@ -185,10 +186,12 @@ def eigenvalues(spectrum: Spectrum) -> Figure:
     return figure
 
 
-def _of_norms(a: Array, real: Array, share: float = 0.5) -> Array:
-    """Return a quantile of the norms over the samples of which a step is real, (timesteps,); 0 where it is in none."""
+def _median_norm(a: Array, real: Array | None = None) -> Array:
+    """Return the median of the norms over the samples, or those of which a step is `real`; 0 where it is in none."""
     norms = np.linalg.norm(a, axis=2)
-    return np.array([np.quantile(norms[of, t], share) if of.any() else 0.0 for t, of in enumerate(real.T)])
+    if real is None:
+        return np.asarray(np.median(norms, axis=0))
+    return np.array([np.median(norms[of, t]) if of.any() else 0.0 for t, of in enumerate(real.T)])
 
 
 def _mark_masked(axes: Axes, steps: Array) -> None:

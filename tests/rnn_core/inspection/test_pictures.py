@@ -61,7 +61,7 @@ def test_gradient_norms_are_those_of_the_trace(small):
 
 
 def test_masked_steps_are_marked_and_count_for_nothing():
-    """The medians are over the samples of which a step is real: padding does not pull them down to 0."""
+    """The median of dL/da is over the samples of which a step is real: padding does not pull it down to 0."""
     model = Sequential([Input((6, 2)), Masking(), SimpleRNN(3, name="rnn"), Dense(1)])
     model.compile(loss="mse", optimizer="rmsprop")
     draws = np.random.default_rng(0)
