@@ -51,9 +51,11 @@ def _counts(true: Any, output: Any, loss: Any, mask: Any) -> Any:
     return counts if ignored is None else counts & (true[..., 0] != ignored)
 
 
-def _scores(output: Any, loss: Any) -> Any:
+def _scores(true: Any, output: Any, loss: Any) -> Any:
     """Return a number for each class, (..., classes), or None where the output is no class."""
     if isinstance(loss, BinaryCrossentropy) and output.shape[-1] == 1:  # a class or not: two
+        if not np.isin(true, (0, 1)).all():
+            return None
         p = sigmoid(output) if loss.from_logits else output
         return np.concatenate([1 - p, p], axis=-1)
     return output if isinstance(loss, _OF_CLASSES) else None
@@ -61,14 +63,15 @@ def _scores(output: Any, loss: Any) -> Any:
 
 def _pictures(true: Any, output: Any, loss: Any, counts: Any, windows: Any) -> Iterator[str]:
     """Yield the picture of one output: of a class, of several values, or of one value."""
-    scores = _scores(output, loss)
-    if scores is not None and counts.any():
+    if not counts.any():
+        return
+    scores = _scores(true[counts], output[counts], loss)
+    if scores is not None:
         yield html.chart(
-            pictures.confusion(true[counts], scores[counts]),
+            pictures.confusion(true[counts], scores),
             "A table of true classes against predicted ones, and how sure the model is against how right.",
             f"Which class is taken for which, of {counts.sum():,} answers: what is right lies on the diagonal.",
         )
-    if scores is not None:
         return
     shown = slice(-max(1, SHOWN // output[0, ..., 0].size), None)
     which = f"The last {len(output[shown]):,} of {len(output):,} samples"
@@ -87,8 +90,9 @@ def _pictures(true: Any, output: Any, loss: Any, counts: Any, windows: Any) -> I
             f"{which}: the first of {output.shape[-1]} values, and the error of each beside that of a constant.",
         )
         return
+    positions = None if windows is None else windows.positions[shown].reshape(counts.shape)[counts]
     yield html.chart(
-        pictures.prediction(true, output, None if windows is None else windows.positions[shown]),
+        pictures.prediction(true, output, positions),
         "Predictions beside the truth, and the differences below.",
         f"{which}: predictions and what they miss.",
     )

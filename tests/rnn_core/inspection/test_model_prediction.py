@@ -74,3 +74,11 @@ def test_one_class_or_not_is_two(drawn, logits):
     np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-6)
     answers = model.predict(x, verbose=0)[:, 0] > (0 if logits else 0.5)
     np.testing.assert_array_equal(predicted.argmax(axis=1), answers)
+
+
+def test_shares_are_no_classes(drawn):
+    """A binary cross-entropy takes any target between 0 and 1."""
+    draws = np.random.default_rng(0)
+    model = built([Input((5, 2)), SimpleRNN(3), Dense(1, "sigmoid")], loss="binary_crossentropy")
+    prediction(model, None, draws.standard_normal((30, 5, 2)), draws.random(30))
+    assert list(drawn) == ["prediction"]
