@@ -73,7 +73,7 @@ def spectrum(recurrent_kernel: ArrayLike) -> Spectrum:
     Raises
     ------
     ValueError
-        If it is not square.
+        If it is not square, or not finite.
 
     Examples
     --------
@@ -83,6 +83,8 @@ def spectrum(recurrent_kernel: ArrayLike) -> Spectrum:
     matrix = np.asarray(recurrent_kernel, np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"spectrum: recurrent_kernel must have shape (units, units), got {matrix.shape}.")
+    if not np.isfinite(matrix).all():
+        raise ValueError("spectrum: recurrent_kernel holds values that are NaN or infinite.")
     return Spectrum(matrix)
 
 
@@ -120,6 +122,10 @@ class Credit:
             row = np.broadcast_to(unit, (batch, size)).copy()
             for t in range(self.timesteps):
                 jacobians[:, t, i] = trace.back(t, nothing, row)[1]
+        if not np.isfinite(jacobians).all():
+            raise ValueError(
+                f"credit: the Jacobians of {trace.name!r} are not finite; diagnose(model, x, y) tells where that began."
+            )
         return jacobians
 
     def jacobian(self, t: int, k: int) -> Array:
@@ -179,14 +185,20 @@ class Credit:
     def factor(self) -> float:
         """By what the norm changes a step, on (geometric) average over the whole sequence: the median sample's.
 
-        The first distance is left out where there is another: it is one step's own.
+        Masked steps, which hand on what they are given, are no steps here. The first distance is left out where there
+        is another: it is one step's own.
         """
-        logs = self.log_norms
-        first = min(1, self.timesteps - 1)
+        logs, real = self.log_norms, np.cumsum(self.trace.step_mask[:, ::-1], axis=1)  # real steps on the way so far
+        steps = real[:, -1]
         if np.isneginf(np.median(logs[:, -1])):
             return 0.0  # nothing arrives at all, as behind dead units
-        alive = np.isfinite(logs[:, -1])
-        return float(np.exp(np.median((logs[alive, -1] - logs[alive, first]) / (self.timesteps - first))))
+        counted = np.flatnonzero(np.isfinite(logs[:, -1]) & (steps > 0))
+        if not len(counted):
+            return 1.0
+        first = np.where(steps > 1, 1 + (real >= 1).argmax(axis=1), 0)  # the distance at which one step is taken
+        taken = np.maximum(steps - (steps > 1), 1)
+        changes = (logs[counted, -1] - logs[counted, first[counted]]) / taken[counted]
+        return float(np.exp(np.median(changes)))
 
     @property
     def reach(self) -> int:
@@ -197,18 +209,19 @@ class Credit:
     def __str__(self) -> str:
         """Return in words whether gradients vanish or explode, where and by how much."""
         factor, steps, reach = self.factor, self.timesteps, self.reach
+        step = "step" if self.trace.step_mask.all() else "real step"
         if factor == 0:
-            verdict = f"die: beyond {reach} steps nothing arrives"
+            verdict = f"die: beyond {_steps(reach)} nothing arrives"
         elif abs(factor - 1) <= STEADY:
-            verdict = f"keep their size on their way back ({factor:.4g} x a step)"
+            verdict = f"keep their size on their way back ({factor:.4g} x a {step})"
         elif factor < 1:
-            verdict = f"shrink to {factor:.4g} x a step"
-            verdict += f" and vanish: beyond {reach} steps less than {FELT:.0%} arrives" if reach < steps else ""
+            verdict = f"shrink to {factor:.4g} x a {step}"
+            verdict += f" and vanish: beyond {_steps(reach)} less than {FELT:.0%} arrives" if reach < steps else ""
         else:
-            verdict = f"can grow {factor:.4g} x a step"
+            verdict = f"can grow {factor:.4g} x a {step}"
             verdict += " and explode" if self.median_norms[-1] > 1 / FELT else ""
         lines = textwrap.wrap(
-            f"{self.trace.name}: over {steps} steps gradients {verdict}", 80, subsequent_indent="    "
+            f"{self.trace.name}: over {_steps(steps)} gradients {verdict}", 80, subsequent_indent="    "
         )
         if self.spectrum is not None:
             lines += textwrap.wrap(f"{self.kernel_name}: {self.spectrum}", 80, subsequent_indent="    ")
@@ -219,6 +232,10 @@ class Credit:
                 lines.append("distance t - k      " + "".join(f"{d:>9}" for d in part))
                 lines.append(f"|| d{symbol}_t / d{symbol}_k ||   " + "".join(f"{median[d]:9.2g}" for d in part))
         return "\n".join(lines)
+
+
+def _steps(number: int) -> str:
+    return f"{number} step{'' if number == 1 else 's'}"
 
 
 def credit(trace: Trace, layer: str | None = None) -> Credit:
@@ -241,7 +258,7 @@ def credit(trace: Trace, layer: str | None = None) -> Credit:
     Raises
     ------
     ValueError
-        If there is no such layer, or it hands nothing from step to step.
+        If there is no such layer, it hands nothing from step to step, or its weights are not finite.
 
     Notes
     -----

@@ -20,7 +20,7 @@ from rnn_core.engine.loop import Step
 from rnn_core.layers import Cell
 from rnn_core.layers.base import Layer, checked_mask
 from rnn_core.models import Model
-from rnn_core.several import each, shape_of
+from rnn_core.several import as_list, each, rows, shape_of
 
 Array = NDArray[Any]
 
@@ -179,6 +179,20 @@ def _cast_layer(layer: Layer, dtype: str) -> None:
 def _inside(layer: Layer) -> list[Any]:
     """Return the layers inside another one."""
     return list(getattr(layer, "inner", {}).values())
+
+
+def output_masks(model: Model, x: Any) -> list[Array | None]:
+    """Return which outputs count, (samples, timesteps) for each output of a model; None for all."""
+    if not any(layer.makes_mask for layer in model.layers):
+        return [None] * len(model.graph.outputs)
+    batch = model._fixed_batch() or 256  # no more records at once than a step of training has
+    found = []
+    for start in range(0, rows(x), batch):
+        part = each(lambda array: array[start : start + batch], x)  # noqa: B023
+        passes = model.new_pass(shape_of(part))
+        passes.forward(part)
+        found.append(as_list(passes.output_mask))
+    return [None if of_one[0] is None else np.concatenate(of_one) for of_one in zip(*found, strict=True)]
 
 
 def _checked_masks(mask: Any, x: Any) -> Any:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_core.engine.nonfinite import explain
+from rnn_core.inspection.diagnosis.baselines import Measured
 from rnn_core.inspection.diagnosis.data import forecast_findings, scale_findings
 from rnn_core.inspection.diagnosis.findings import SEVERITIES, Finding, Findings
 from rnn_core.inspection.diagnosis.network import network_findings
-from rnn_core.inspection.run import Run, own_copy
+from rnn_core.inspection.run import Run, output_masks, own_copy
 from rnn_core.inspection.traces.tracing import Trace
-from rnn_core.layers import Embedding, JordanRNN
+from rnn_core.layers import Embedding, JordanRNN, Masking
 from rnn_core.models import Model
 from rnn_core.several import as_list, each, rows
 
@@ -36,12 +37,13 @@ def diagnose(model: Model, x: Any, y: Any = None) -> Findings:
     large, small updates          the optimizer's step beside the weights it changes
     input scales, large inputs    features that differ by orders of magnitude, or lie far from 1
     copies the last value         the forecast lags one step behind
-    worse than a baseline         the loss beside that of the mean, the last value, a straight line
+    worse than a baseline         the loss beside that of the mean, the last value, a straight line, the classes' shares
     noise floor of a baseline     the same, where they are equal
     not finite                    a loss that is NaN or infinite, and where that began
     ============================  ================================================================
 
-    Every threshold is a constant with its reason, in ``network.py`` and ``data.py``.
+    Every threshold is a constant with its reason, in ``network.py`` and ``data.py``. Time steps that the model
+    masks do not count, neither as inputs nor as targets.
 
     Parameters
     ----------
@@ -82,15 +84,16 @@ def diagnose(model: Model, x: Any, y: Any = None) -> Findings:
     inputs = numeric_inputs(twin, x)
     found = [
         *network_findings(Trace(run)),
-        *(finding for name, part in inputs for finding in scale_findings(part, name)),
+        *(finding for one in inputs for finding in scale_findings(one)),
     ]
     predicted = twin.predict(x, verbose=0)
     outputs = list(predicted.values()) if isinstance(predicted, dict) else as_list(predicted)
     losses = as_list(getattr(twin.loss, "losses", twin.loss))
     several = len(outputs) > 1
-    for name, one, target, output in zip(twin.output_names, losses, as_list(y), outputs, strict=True):
+    answers = zip(twin.output_names, losses, as_list(y), outputs, output_masks(twin, x), strict=True)
+    for name, one, target, output, mask in answers:
         where = f" of {name}" if several else ""
-        found += forecast_findings(one, [part for _, part in inputs], target, output, where)
+        found += forecast_findings(one, inputs, target, output, mask, where)
     return Findings(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
@@ -101,15 +104,21 @@ def some_rows(model: Model, samples: int, most: int) -> NDArray[Any]:
     return np.arange(fixed) if fixed else np.linspace(0, samples - 1, min(samples, most)).round().astype(int)
 
 
-def numeric_inputs(model: Model, x: Any) -> list[tuple[str, NDArray[Any]]]:
-    """Return the inputs that are measurements, with their names: neither indices nor outputs that are fed back."""
-    others = set()
+def numeric_inputs(model: Model, x: Any) -> list[Measured]:
+    """Return the inputs that are measurements: neither indices nor outputs that are fed back."""
+    others, masks = set(), {}
     for step in model.graph.steps:
         if isinstance(step.layer, Embedding):
             others.add(step.sources[0])
         elif isinstance(step.layer, JordanRNN):
             others |= set(step.sources[1:])
+        elif isinstance(step.layer, Masking):
+            masks[step.sources[0]] = step.layer.compute_mask
     several = isinstance(x, list)
     names = [f"x[{name!r}]" for name in model.input_names] if several else ["x"]
     inputs = zip(model.graph.inputs, names, as_list(x), strict=True)
-    return [(name, part) for place, name, part in inputs if place not in others]
+    return [
+        Measured(name, part, masks[place](part) if place in masks else None)
+        for place, name, part in inputs
+        if place not in others
+    ]

@@ -222,7 +222,9 @@ def _gradient_over_time(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
     if not len(logs) or (silent is not None and silent.all()):
         return
     steps, last = len(logs) - 1, float(logs[-1])
-    share, factor = float(np.exp(min(last, 700.0))), float(np.exp(last / steps))
+    taken = max(1.0, float(np.median(layer.step_mask[:, 1:].sum(axis=1))))  # a masked step hands on what it was given
+    step = "step" if layer.step_mask.all() else "real step"
+    share, factor = float(np.exp(min(last, 700.0))), float(np.exp(last / taken))
     numbers = {"steps": float(steps), "share": share, "factor a step": factor}
     if share < VANISHED:
         felt = int(np.flatnonzero(logs >= np.log(0.01))[-1])
@@ -230,8 +232,9 @@ def _gradient_over_time(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
             "warning" if share < LOST else "note",
             "vanishing gradient",
             layer.name,
-            f"Of a gradient at step {steps}, {percent(share)} arrives at step 0: it shrinks to {factor:.3g} x a step, "
-            f"and beyond {felt} steps less than 1 % arrives. What happened earlier than that is hardly learned.",
+            f"Of a gradient at step {steps}, {percent(share)} arrives at step 0: it shrinks to {factor:.3g} x a "
+            f"{step}, and beyond {felt} step{'' if felt == 1 else 's'} less than 1 % arrives. What happened earlier "
+            "than that is hardly learned.",
             {**numbers, "reach": felt},
         )
     elif share > EXPLODED:
@@ -240,7 +243,7 @@ def _gradient_over_time(trace: Trace, layer: LayerTrace) -> Iterator[Finding]:
             "exploding gradient",
             layer.name,
             f"A gradient at step {steps} is {share:.2g} times as large when it arrives at step 0: it grows "
-            f"{factor:.3g} x a step. Clip it (clipnorm=1.0 in the optimizer), or start from a recurrent kernel "
+            f"{factor:.3g} x a {step}. Clip it (clipnorm=1.0 in the optimizer), or start from a recurrent kernel "
             "with a smaller spectral radius.",
             numbers,
         )

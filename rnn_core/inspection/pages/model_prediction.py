@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from rnn_core.inspection import pictures
 from rnn_core.inspection.pages import html
 from rnn_core.inspection.pages.html import Section
+from rnn_core.inspection.run import output_masks
 from rnn_core.losses import (
+    BinaryCrossentropy,
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalHinge,
     SparseCategoricalCrossentropy,
 )
+from rnn_core.losses.classification import sigmoid
 from rnn_core.models import Model
 from rnn_core.several import as_list
 
@@ -29,40 +34,67 @@ def prediction(model: Model, windows: Any, x: Any, y: Any) -> Section:
     outputs = list(predicted.values()) if isinstance(predicted, dict) else as_list(predicted)
     parts = []
     losses = getattr(model.loss, "losses", [model.loss])
-    for name, true, output, loss in zip(model.output_names, as_list(y), outputs, losses, strict=True):
+    answers = zip(model.output_names, as_list(y), outputs, losses, output_masks(model, x), strict=True)
+    for name, true, output, loss, mask in answers:
         if len(outputs) > 1:
             parts.append(html.heading(f"`{name}`"))
-        if output.shape[-1] != 1 and output.ndim > 1:
-            parts.append(_several(true, output, loss))
-            continue
-        steps = output[0].size
-        shown = slice(-max(1, SHOWN // steps), None)
-        sequences = f", {steps} steps each, one after the other" if steps > 1 else ""
-        parts.append(
-            html.chart(
-                pictures.prediction(true[shown], output[shown], None if windows is None else windows.positions[shown]),
-                "Predictions beside the truth, and the differences below.",
-                f"The last {len(output[shown])} of {len(output):,} samples{sequences}: predictions and what they miss.",
-            )
-        )
+        true = true.reshape(*output.shape[:-1], -1)
+        parts += _pictures(true, output, loss, _counts(true, output, loss, mask), windows)
     parts += _forecasts(model, windows) if windows is not None else []
     return Section("Prediction", parts)
 
 
-def _several(true: Any, output: Any, loss: Any) -> str:
-    """Return a picture of outputs of several numbers: a class, or several values."""
-    if isinstance(loss, _OF_CLASSES):
-        return html.chart(
-            pictures.confusion(true, output),
+def _counts(true: Any, output: Any, loss: Any, mask: Any) -> Any:
+    """Return which targets count, (samples, [timesteps]): not those at masked steps, nor those of an ignored class."""
+    counts = np.ones(output.shape[:-1], bool) if mask is None or mask.shape != output.shape[:-1] else mask
+    ignored = getattr(loss, "ignore_class", None)
+    return counts if ignored is None else counts & (true[..., 0] != ignored)
+
+
+def _scores(true: Any, output: Any, loss: Any) -> Any:
+    """Return a number for each class, (..., classes), or None where the output is no class."""
+    if isinstance(loss, BinaryCrossentropy) and output.shape[-1] == 1:  # a class or not: two
+        if not np.isin(true, (0, 1)).all():
+            return None
+        p = sigmoid(output) if loss.from_logits else output
+        return np.concatenate([1 - p, p], axis=-1)
+    return output if isinstance(loss, _OF_CLASSES) else None
+
+
+def _pictures(true: Any, output: Any, loss: Any, counts: Any, windows: Any) -> Iterator[str]:
+    """Yield the picture of one output: of a class, of several values, or of one value."""
+    if not counts.any():
+        return
+    scores = _scores(true[counts], output[counts], loss)
+    if scores is not None:
+        yield html.chart(
+            pictures.confusion(true[counts], scores),
             "A table of true classes against predicted ones, and how sure the model is against how right.",
-            f"Which class is taken for which, of {output[..., 0].size:,} answers: what is right lies on the diagonal.",
+            f"Which class is taken for which, of {counts.sum():,} answers: what is right lies on the diagonal.",
         )
+        return
     shown = slice(-max(1, SHOWN // output[0, ..., 0].size), None)
-    return html.chart(
-        pictures.several_predictions(true[shown], output[shown]),
-        "Predictions of the first values beside the truth, and the error of every value.",
-        f"The last {len(output[shown])} of {len(output):,} samples: the first of {output.shape[-1]} values, and the "
-        "error of each beside that of a constant.",
+    which = f"The last {len(output[shown]):,} of {len(output):,} samples"
+    if output.ndim > 2:
+        which += f", {output.shape[1]} steps each, one after the other"
+    true, output, counts = true[shown], output[shown], counts[shown]
+    if not counts.all():
+        which += f"; {counts.sum():,} steps of them are real"
+    true, output = true[counts], output[counts]
+    if not len(true):
+        return
+    if output.shape[-1] != 1:
+        yield html.chart(
+            pictures.several_predictions(true, output),
+            "Predictions of the first values beside the truth, and the error of every value.",
+            f"{which}: the first of {output.shape[-1]} values, and the error of each beside that of a constant.",
+        )
+        return
+    positions = None if windows is None else windows.positions[shown].reshape(counts.shape)[counts]
+    yield html.chart(
+        pictures.prediction(true, output, positions),
+        "Predictions beside the truth, and the differences below.",
+        f"{which}: predictions and what they miss.",
     )
 
 

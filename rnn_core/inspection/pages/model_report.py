@@ -55,7 +55,8 @@ def report(
     """Write all that can be seen inside a model into one HTML file that needs no network and no server.
 
     The model and its weights, findings in plain words, one pass forwards and backwards, how far back gradients
-    reach, every weight beside its gradient, a check of the gradients, the training, the prediction.
+    reach, every weight beside its gradient, a check of the gradients, the training, the prediction. Where the loss is
+    not finite: the model, where that began, and the training.
 
     Parameters
     ----------
@@ -121,6 +122,8 @@ def model_sections(
     recurrent = [part for part in traced if isinstance(part, RecurrentTrace)]
     tell("pictures of the model")
     sections = [_model(model, traced, recurrent), _findings(found)]
+    if "not finite" in found.kinds:  # there are no gradients and no predictions to follow
+        return sections if history is None else [*sections, _training(history)]
     tell("one pass forwards and backwards")
     sections.append(_forwards(traced, recurrent))
     sections += [_backwards(traced, part) for part in recurrent]
@@ -230,7 +233,10 @@ def _backwards(traced: Trace, part: RecurrentTrace) -> Section:
     if items.d_preactivation is not None:
         columns["dL/da"] = items.d_preactivation
     rows = []
-    for t in range(steps) if steps <= 12 else [*range(4), *range(steps - 8, steps)]:
+    for t in range(steps) if steps <= 12 else [*range(4), None, *range(steps - 8, steps)]:
+        if t is None:
+            rows.append(("…",) * (1 + len(columns) + len(items.contributions)))
+            continue
         norms = [float(np.linalg.norm(a[:, t])) for a in columns.values()]
         norms += [float(np.linalg.norm(contribution[t])) for contribution in items.contributions.values()]
         rows.append((str(t), *(f"{norm:.3g}" for norm in norms)))

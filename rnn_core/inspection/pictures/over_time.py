@@ -62,10 +62,8 @@ def hidden_states(trace: Trace, layer: str | None = None, sample: int = 0) -> Fi
     what = {"h": "hidden states", "c": "context"}.get(found.symbol, "states")
     figure, (axes,) = new_figure(f"{found.name}: {what} of sample {sample}", rows=1)
     times = np.arange(-1, len(state) - 1)
-    label, symbol = (
-        "after time step t (-1: the initial state)",
-        f"${found.symbol}_t$" if found.symbol != "c" else "$c_{t+1}$",
-    )
+    label = f"after step t (-1: the initial state{_reads(found)})"
+    symbol = f"${found.symbol}_t$" if found.symbol != "c" else "$c_{t+1}$"
     if state.shape[1] <= FEW:
         for unit, (color, line) in zip(range(state.shape[1]), STYLES, strict=False):
             axes.plot(
@@ -79,6 +77,7 @@ def hidden_states(trace: Trace, layer: str | None = None, sample: int = 0) -> Fi
         figure.colorbar(image, ax=axes, label=symbol)
         whole_steps(axes)
         axes.set(xlabel=label, ylabel="unit")
+    _mark_masked(axes, np.flatnonzero(~found.step_mask[sample]))
     return figure
 
 
@@ -87,8 +86,9 @@ def gradients(trace: Trace, layer: str | None = None) -> Figure:
 
     In Jordan's network it is that of dL/dy_t: the output is what comes back.
 
-    The norms are over units, the median and the middle half over the batch. On a log scale a straight line is
-    a gradient that shrinks, or grows, by one factor at every step.
+    The norms are over units, the median and the middle half over the batch. A masked step hands on what arrives and has
+    no dL/da_t: its median is over the samples of which the step is real. On a log scale a straight line is a gradient
+    that shrinks, or grows, by one factor at every step.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def gradients(trace: Trace, layer: str | None = None) -> Figure:
     found = trace.recurrent(layer)
     figure, (axes,) = new_figure(f"{found.name}: the gradient on its way back", rows=1)
     times = np.arange(found.timesteps)
-    total = np.linalg.norm(found.d_fed_back, axis=2)  # (batch, T)
+    real, total = found.step_mask, np.linalg.norm(found.d_fed_back, axis=2)  # (batch, T)
     low, middle, high = np.quantile(total, (0.25, 0.5, 0.75), axis=0)
     if len(total) > 1 and (low > 0).all():
         axes.fill_between(times, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half of the samples")
@@ -108,7 +108,7 @@ def gradients(trace: Trace, layer: str | None = None) -> Figure:
         "from the future": (_median_norm(found.from_future), VERMILLION, "--", "^"),
     }
     if isinstance(found, ActivatedTrace):
-        parts["$dL/da_t$, through act'"] = (_median_norm(found.d_preactivation), BLACK, "-.", "D")
+        parts["$dL/da_t$, through act'"] = (_median_norm(found.d_preactivation, real), BLACK, "-.", "D")
     anything = False
     for name, (norms, color, line, marker) in parts.items():
         seen = np.where(norms > 0, norms, np.nan)  # a log scale has no place for zero
@@ -117,9 +117,12 @@ def gradients(trace: Trace, layer: str | None = None) -> Figure:
         axes.plot(times, seen, color=color, linestyle=line, marker=shape, markersize=5, label=name)
     if anything:
         axes.set_yscale("log")
-    axes.set_xlim(-0.5 if len(times) == 1 else None, 0.5 if len(times) == 1 else None)
+    else:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "exactly zero at every step", ha="center", va="center", transform=axes.transAxes)
+    axes.set_xlim(-0.5, len(times) - 0.5)
     whole_steps(axes)
-    finish(axes, "time step t", "norm (log scale)", legend=False)
+    finish(axes, f"step t{_reads(found)}", "norm (log scale)", legend=False)
     _legend_beside(axes)
     return figure
 
@@ -142,6 +145,7 @@ def reach(credit: Credit) -> Figure:
     axes.axhline(1, color=BLACK, linewidth=0.8)
     axes.axhline(FELT, color=VERMILLION, linestyle="--", linewidth=1.4, label=f"{FELT:.0%}: lost beside nearer steps")
     axes.set_yscale("log")
+    axes.set_xlim(-0.5, credit.timesteps + 0.5)
     whole_steps(axes)
     s = credit.trace.symbol
     finish(axes, "distance t - k", rf"$\Vert d{s}_t / d{s}_k \Vert$ (log scale)", legend=False)
@@ -182,8 +186,24 @@ def eigenvalues(spectrum: Spectrum) -> Figure:
     return figure
 
 
-def _median_norm(a: Array) -> Array:
-    return np.asarray(np.median(np.linalg.norm(a, axis=2), axis=0))
+def _median_norm(a: Array, real: Array | None = None) -> Array:
+    """Return the median of the norms over the samples, or those of which a step is `real`; 0 where it is in none."""
+    norms = np.linalg.norm(a, axis=2)
+    if real is None:
+        return np.asarray(np.median(norms, axis=0))
+    return np.array([np.median(norms[of, t]) if of.any() else 0.0 for t, of in enumerate(real.T)])
+
+
+def _mark_masked(axes: Axes, steps: Array) -> None:
+    """Hatch the steps that hand on what they were given."""
+    for t in steps:
+        axes.axvspan(t - 0.5, t + 0.5, facecolor="none", edgecolor=GREY, hatch="//", linewidth=0)
+    if len(steps):
+        axes.set_title(f"masked: //, {len(steps)} step{'s' * (len(steps) > 1)}", loc="right", fontsize=10)
+
+
+def _reads(found: Any) -> str:
+    return "; step 0 reads the last input" if found.go_backwards else ""
 
 
 def _legend_beside(axes: Axes) -> None:

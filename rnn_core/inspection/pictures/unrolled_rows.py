@@ -20,6 +20,7 @@ from rnn_core.layers import (
     Dropout,
     Embedding,
     JordanCell,
+    JordanRNN,
     Masking,
     SimpleRNN,
     SimpleRNNCell,
@@ -61,7 +62,7 @@ class Row:
         "" or what runs from step to step: "h" from a hidden state to the next, "y" from an output to the hidden units
         in the row below, at the next step.
     recurrent_kernel, start, initial : str
-        Written beside that, and what stands before the first step: its symbol, "= 0" or "kept".
+        Written beside that, and what stands before the first step: its symbol, "= 0", "kept" or "given".
     """
 
     node: Node
@@ -127,7 +128,7 @@ def recurrent_nodes(node: Node) -> list[Node]:
     if isinstance(layer, Bidirectional):
         shape = node.inputs[0]
         inner = [
-            Node(f"{node.name}/{label}", type(one).__name__, [shape], one.compute_output_shape(shape),
+            Node(f"{node.name}/{label}", type(one).__name__, node.inputs, one.compute_output_shape(shape),
                  one.count_params(), one)
             for label, one in layer.inner.items()
         ]  # fmt: skip
@@ -151,7 +152,8 @@ def _cell_rows(
         row.kernel = "V: {} x {}".format(*cell.output_kernel.shape)
     row.returns = "y" if jordan else "h"
     row.start = f"$c{index}_0$" if jordan else f"$h{index}_{{-1}}$"
-    row.initial = "kept" if node.layer.stateful else "= 0"
+    given = len(node.inputs) > (2 if isinstance(node.layer, JordanRNN) else 1)  # Jordan's second input: true outputs
+    row.initial = "given" if given else "kept" if node.layer.stateful else "= 0"
     row.recurrent_kernel = "U: {} x {}".format(*cell.recurrent_kernel.shape)
     if jordan and cell.decay:
         row.recurrent_kernel += f"\n$c{index}_{{t+1}} = {cell.decay:g} c{index}_t + y{index}_t$"

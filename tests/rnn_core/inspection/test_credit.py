@@ -130,3 +130,35 @@ def test_what_is_refused():
     c = credit(trace(model, np.ones((2, 5, 1)), np.zeros((2, 2))))
     with pytest.raises(ValueError, match="-1 <= k <= t < 5"):
         c.jacobian(2, 3)
+
+
+def test_masked_steps_are_no_steps():
+    """With U = 0.5 in a linear network every real step halves a gradient, however many steps of padding follow."""
+    model = built([layers.Input((12, 1)), layers.Masking(), layers.SimpleRNN(2, "linear", name="rnn"), layers.Dense(1)])
+    model.layers[1].recurrent_kernel = 0.5 * np.eye(2)
+    x = np.ones((5, 12, 1))
+    x[:, 6:] = 0
+    x[4, 1:] = 0  # one real step
+    found = credit(trace(model, x, np.zeros(5)))
+    assert found.factor == pytest.approx(0.5)
+    assert "0.5 x a real step" in str(found)
+    np.testing.assert_allclose(found.median_norms[[6, 12]], [1, 0.5**6])
+    x[:] = 0
+    assert credit(trace(model, x, np.zeros(5))).factor == 1
+    x[:, 0] = 1
+    assert credit(trace(model, x, np.zeros(5))).factor == pytest.approx(0.5)
+
+
+def test_one_step_reads_as_one():
+    model = built([layers.Input((1, 1)), layers.SimpleRNN(2, name="rnn")])
+    assert "over 1 step gradients" in str(credit(trace(model, np.ones((3, 1, 1)), np.zeros((3, 2)))))
+
+
+def test_what_is_not_finite_is_refused():
+    model = built([layers.Input((3, 1)), layers.SimpleRNN(2, name="rnn")])
+    model.layers[0].recurrent_kernel = np.full((2, 2), np.nan)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        credit(trace(model, np.ones((3, 3, 1)), np.zeros((3, 2))))
+    model.layers[0].set_weights([[[np.nan, 0]], np.eye(2), [0, 0]])
+    with pytest.raises(ValueError, match="Jacobians of 'rnn' are not finite"):
+        print(credit(trace(model, np.ones((3, 3, 1)), np.zeros((3, 2)))))

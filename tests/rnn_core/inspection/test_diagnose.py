@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnn_core import layers, optimizers
+from rnn_core import layers, losses, optimizers
 from rnn_core.inspection import Finding, Findings, diagnose
 from rnn_core.inspection.diagnosis.network import arriving
 from rnn_core.inspection.traces.tracing import trace
@@ -313,6 +313,97 @@ def test_copies_in_a_sequence_of_targets():
     assert "noise floor of a baseline" not in found.kinds  # said once
     model.set_weights([[[0.5]], [[0.0]], [0.0]])
     assert "copies the last value" not in diagnose(model, walk[:, :-1], walk[:, :-1] / 2).kinds
+
+
+def test_a_constant_forecast_beside_small_inputs_is_no_copy():
+    """It is near the last value, as everything near 0 is."""
+    draws = np.random.default_rng(0)
+    x, y = 0.1 * draws.standard_normal((200, 8, 1)), draws.standard_normal(200)
+    model = compiled(layers.Input((8, 1)), layers.SimpleRNN(4), layers.Dense(1))
+    model.layers[1].kernel = np.zeros((4, 1))
+    assert "copies the last value" not in diagnose(model, x, y).kinds
+
+
+def padded(mask_value=0.0):
+    """Walks of different lengths, and which of their steps are real."""
+    draws = np.random.default_rng(0)
+    real = np.arange(9) < draws.integers(2, 10, 200)[:, None]
+    x = 5 + np.cumsum(draws.standard_normal((200, 10, 1)), axis=1)
+    ends = np.take_along_axis(x, real.sum(axis=1)[:, None, None], axis=1)[:, 0]  # the value after the last real one
+    return np.where(real[:, :, None], x[:, :9], mask_value), x[:, 1:], ends, real
+
+
+@pytest.mark.parametrize("mask_value", [0.0, -999.0])
+def test_masked_steps_do_not_count(mask_value):
+    """The loss is that of evaluate, whatever stands at masked steps; the last value is the last real one."""
+    x, following, ends, real = padded(mask_value)
+    steps = compiled(
+        layers.Input((9, 1)), layers.Masking(mask_value), layers.SimpleRNN(1, "linear", return_sequences=True)
+    )
+    steps.set_weights([[[1.0]], [[0.0]], [0.0]])
+    found = diagnose(steps, x, np.where(real[:, :, None], following, 1e4))
+    assert set(found.kinds) == {"vanishing gradient", "copies the last value"}
+    copied = finding("copies the last value", found)
+    assert copied.numbers["loss"] == pytest.approx(((x - following)[real] ** 2).mean(), rel=1e-4)
+    assert copied.numbers["loss of the last value"] == pytest.approx(copied.numbers["loss"], rel=1e-4)
+
+    last = compiled(layers.Input((9, 1)), layers.Masking(mask_value), layers.SimpleRNN(1, "linear"))
+    last.set_weights([[[1.0]], [[0.0]], [0.0]])
+    assert set(diagnose(last, x, ends).kinds) == {"vanishing gradient", "copies the last value"}
+    mean = np.where(real, x[:, :, 0], 0).sum(axis=1) / real.sum(axis=1)
+    numbers = finding("worse than a baseline", diagnose(last, x, mean)).numbers
+    assert numbers["the mean of the window"] < 1e-8
+    last.set_weights([[[0.0]], [[0.0]], [0.0]])
+    assert "copies the last value" not in diagnose(last, x, ends - ends.mean()).kinds
+
+
+def test_a_straight_line_for_every_step():
+    x = np.random.default_rng(0).standard_normal((100, 6, 2))
+    model = compiled(layers.Input((6, 2)), layers.SimpleRNN(3, return_sequences=True), layers.Dense(1))
+    numbers = finding("worse than a baseline", diagnose(model, x, 1 + x @ [[2.0], [-1.0]])).numbers
+    assert numbers["the best straight line through the inputs"] < 1e-10
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("kind", ["binary", "categorical", "sparse", "steps"])
+def test_a_classifier_beside_the_shares_of_the_classes(kind, logits):
+    """Their loss is the entropy of the classes: no constant answer has a smaller one."""
+    draws = np.random.default_rng(0)
+    x, classes = draws.standard_normal((400, 5, 2)), draws.choice(3, 400, p=[0.7, 0.2, 0.1])
+    shares = np.bincount(classes) / 400
+    entropy = -(shares * np.log(shares)).sum()
+    y, loss = {
+        "binary": (np.eye(3)[classes], losses.BinaryCrossentropy(logits)),
+        "categorical": (np.eye(3)[classes], losses.CategoricalCrossentropy(logits)),
+        "sparse": (classes, losses.SparseCategoricalCrossentropy(logits)),
+        "steps": (np.repeat(classes[:, None], 5, axis=1), losses.SparseCategoricalCrossentropy(logits)),
+    }[kind]
+    if kind == "binary":
+        entropy = -(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).mean()
+    activation = None if logits else "sigmoid" if kind == "binary" else "softmax"
+    model = compiled(
+        layers.Input((5, 2)), layers.SimpleRNN(4, return_sequences=kind == "steps"), layers.Dense(3, activation),
+        loss=loss,
+    )  # fmt: skip
+    head = model.layers[1]
+    head.kernel = np.zeros((4, 3))
+    worse = finding("worse than a baseline", diagnose(model, x, y))
+    assert worse.severity == "warning"
+    assert worse.numbers["the shares of the classes"] == pytest.approx(entropy, rel=1e-5)
+    head.bias = np.log(shares) if kind != "binary" else np.log(shares / (1 - shares))
+    assert "noise floor of a baseline" in diagnose(model, x, y).kinds
+
+
+def test_targets_of_an_ignored_class_do_not_count():
+    draws = np.random.default_rng(0)
+    x, y = draws.standard_normal((100, 5, 2)), draws.integers(0, 2, (100, 5))
+    y[:, 2:] = -1
+    model = compiled(
+        layers.Input((5, 2)), layers.SimpleRNN(4, return_sequences=True), layers.Dense(2, "softmax"),
+        loss=losses.SparseCategoricalCrossentropy(ignore_class=-1),
+    )  # fmt: skip
+    one = finding("noise floor of a baseline", diagnose(model, x, y))
+    assert one.numbers["loss"] == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-5)
 
 
 def test_worse_than_a_baseline_and_at_its_floor(healthy):

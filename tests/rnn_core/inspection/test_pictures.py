@@ -10,7 +10,18 @@ from matplotlib.colors import to_rgb
 
 from rnn_core.inspection import credit, pictures, spectrum, trace
 from rnn_core.inspection.pictures.graph_layout import arrange, describe
-from rnn_core.layers import RNN, Add, Bidirectional, Dense, Input, JordanCell, JordanRNN, SimpleRNN, SimpleRNNCell
+from rnn_core.layers import (
+    RNN,
+    Add,
+    Bidirectional,
+    Dense,
+    Input,
+    JordanCell,
+    JordanRNN,
+    Masking,
+    SimpleRNN,
+    SimpleRNNCell,
+)
 from rnn_core.models import Model, Sequential
 from rnn_core.tutorial import Tutorial, build_model
 from rnn_core.utils import plot_model
@@ -47,6 +58,36 @@ def test_gradient_norms_are_those_of_the_trace(small):
     line = pictures.gradients(small).axes[0].get_lines()[0]
     expected = np.median(np.linalg.norm(small["rnn"].d_hidden[:, 1:], axis=2), axis=0)
     np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-6)
+
+
+def test_masked_steps_are_marked_and_count_for_nothing():
+    """The median of dL/da is over the samples of which a step is real: padding does not pull it down to 0."""
+    model = Sequential([Input((6, 2)), Masking(), SimpleRNN(3, name="rnn"), Dense(1)])
+    model.compile(loss="mse", optimizer="rmsprop")
+    draws = np.random.default_rng(0)
+    x, y = draws.standard_normal((5, 6, 2)), draws.standard_normal(5)
+    x[:4, 3:] = 0
+    t = trace(model, x, y)
+    black = next(line for line in pictures.gradients(t).axes[0].get_lines() if line.get_label().startswith("$dL/da_t$"))
+    norms = np.linalg.norm(t["rnn"].d_preactivation, axis=2)
+    expected = [*np.median(norms[:, :3], axis=0), *norms[4, 3:]]
+    np.testing.assert_allclose(black.get_ydata(), expected, rtol=1e-6)
+    for sample, marked in ((0, 3), (4, 0)):
+        (axes,) = pictures.hidden_states(t, "rnn", sample).axes
+        hatched = [patch for patch in axes.patches if patch.get_hatch()]
+        assert [round(patch.get_x() + 0.5) for patch in hatched] == list(range(6 - marked, 6))
+        assert axes.get_title(loc="right") == ("masked: //, 3 steps" if marked else "")
+
+
+def test_a_gradient_of_zero_is_said_to_be():
+    model = Sequential([Input((6, 2)), SimpleRNN(3, "relu", name="rnn"), Dense(1)])
+    model.layers[0].bias, model.layers[1].kernel = np.full(3, -50.0), np.zeros((3, 1))
+    model.compile(loss="mse", optimizer="rmsprop")
+    t = trace(model, np.ones((5, 6, 2)), np.ones(5))
+    assert "exactly zero at every step" in texts(pictures.gradients(t))
+    left, right = pictures.reach(credit(t)).axes[0].get_xlim()
+    assert left < 0
+    assert right > 6
 
 
 def test_reach_and_eigenvalues(small):

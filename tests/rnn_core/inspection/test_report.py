@@ -240,6 +240,20 @@ def test_a_crash_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_loss_that_is_not_finite_is_reported(tmp_path):
+    """The model, where it began, and the training: what there is."""
+    model = Sequential([Input((4, 2)), SimpleRNN(3, "relu", name="rnn"), Dense(1)])
+    model.compile(loss="mse", optimizer="rmsprop")
+    model.layers[0].kernel = np.full((2, 3), np.nan)
+    history = {"loss": [1.0, 20.0]}
+    page = checked(report(model, np.ones((40, 4, 2)), np.ones(40), tmp_path / "nan.html", history=history))
+    words = " ".join(page.words)
+    assert "'kernel' of layer 'rnn'" in words
+    assert len(page.ids) == 3
+    assert "Training" in words
+    assert "Backwards" not in words
+
+
 def test_text_is_escaped():
     assert html.text("a < b & `c > d` **e**") == "a &lt; b &amp; <code>c &gt; d</code> <b>e</b>"
     assert "<script>" not in html.page("<script>", [], [html.Section("<script>", [html.paragraph("<script>")])])

@@ -111,6 +111,19 @@ def test_a_stack_in_a_graph_or_in_a_direction_is_drawn_by_itself():
     assert "above</code> unrolled" in page
 
 
+def test_what_stands_before_the_first_step():
+    x, start = Input((3, 2)), Input((4,))
+    given = Model([x, start], SimpleRNN(4, name="rnn")(x, initial_state=start))
+    both = Model([x, start], Bidirectional(SimpleRNN(4, name="rnn"), name="ways")(x, initial_state=[start, start]))
+    kept = Sequential([Input(batch_shape=(2, 3, 2)), SimpleRNN(4, stateful=True)])
+    true_outputs = Input((3, 1))
+    forced = Model([x, true_outputs], JordanRNN(4, 1)([x, true_outputs]))
+    for model, layer, initial in (
+        (given, None, "given"), (both, "ways/backward_simple_rnn", "given"), (kept, None, "kept"), (forced, None, "= 0")
+    ):  # fmt: skip
+        assert texts(pictures.unrolled(model, layer)).count(initial) == 1
+
+
 @pytest.mark.parametrize("steps", [3, 60])
 def test_a_layer_that_reads_its_input_from_the_end_runs_from_right_to_left(steps):
     """Above another layer; the first one sets the order of the columns."""
