@@ -277,13 +277,21 @@ class KerasSide:
         return loss, (outputs, masks, states, output)
 
     def _as_masks(self, weights: Any, outputs: list[Any]) -> Any:
-        """Return weights of samples in the shape of their output's mask: Keras on torch multiplies the two in place."""
+        """Return weights of samples in the shape of their output's mask: Keras on torch multiplies the two in place.
+
+        Classes that a loss ignores are a mask, too.
+        """
         if weights is None or self.backend != "torch":
             return weights
-        found = []
-        for weight, mask in zip(weights, map(mask_of, outputs), strict=True):
-            if weight is not None and mask is not None:
-                weight = weight.reshape(weight.shape + (1,) * (mask.ndim - weight.ndim)).expand(mask.shape).clone()
+        losses, found = self.model.loss, []
+        if isinstance(losses, dict):
+            losses = [losses.get(name) for name in self.model.output_names]
+        losses = losses if isinstance(losses, (list, tuple)) else [losses] * len(outputs)
+        for weight, output, loss in zip(weights, outputs, losses, strict=True):
+            ignores = getattr(loss, "ignore_class", None) is not None
+            if weight is not None and (ignores or mask_of(output) is not None):
+                shape = output.shape[:-1] if ignores else mask_of(output).shape
+                weight = weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim)).expand(shape).clone()
             found.append(weight)
         return found
 

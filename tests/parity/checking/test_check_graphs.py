@@ -278,6 +278,20 @@ def test_an_input_that_keras_takes_for_a_bias_is_told(merge, row_first):
     assert any("takes an input of 'merged'" in note for note in report.notes) != row_first
 
 
+@pytest.mark.parametrize("weight", [(6, 1), (6, 5)])
+@pytest.mark.parametrize("ignored", [None, 1])
+def test_weights_of_samples_beside_what_does_not_count(ignored, weight):
+    """Keras on torch multiplies the weights by the mask in place, so they need its shape."""
+    inputs = Input((5, 3))
+    rnn = SimpleRNN(4, return_sequences=True)(layers.Masking()(inputs) if ignored is None else inputs)
+    model = Model(inputs, Dense(3, "softmax")(rnn))
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(ignore_class=ignored))
+    x = X.copy()
+    x[::2, 3:] = 0
+    report = parity.check(model, x, R.integers(0, 3, (6, 5)), R.random(weight), dtypes=["float64"])
+    assert report.holds, report
+
+
 def test_bad_questions_say_what_they_miss():
     with pytest.raises(ValueError, match="initial_state of 'shared' is part of the graph"):
         parity.check(two(), INPUTS, TARGETS, initial_state=START)
