@@ -197,7 +197,7 @@ def _look(
 
 def _with_noise(reference: ReferenceSide, batch: dict[str, Any], random: np.random.Generator) -> list[Values]:
     """Return what the reference has, without noise and then `NOISES` times with it."""
-    ones = sample_weights(batch, reference.model.output_shape)
+    ones = sample_weights(batch, reference.model)
     found = []
     with np.errstate(all="ignore"):
         with restored(reference):
@@ -222,7 +222,7 @@ def _look_again(
     random, noises = np.random.default_rng(0), np.random.default_rng(1)  # other noise in every draw
     every = (*sides.values(), reference)
     shapes = {name: w.shape for side in every for name, w in side.weights().items()}
-    weight = sample_weights(batch, reference.model.output_shape)
+    weight = sample_weights(batch, reference.model)
     seen: list[dict[Key, Figures]] = []
     for enough in sorted({min(stage, draws) for stage in STAGES}):
         failed = [i for i, line in enumerate(lines) if not line.holds]

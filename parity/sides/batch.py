@@ -12,7 +12,7 @@ from rnn_core.engine.predictor import for_names
 from rnn_core.layers import RNN, SimpleRNN
 from rnn_core.losses.several import for_outputs
 from rnn_core.models import Model
-from rnn_core.several import each, rows, unpacked
+from rnn_core.several import as_list, each, rows, unpacked
 
 Array = NDArray[Any]
 
@@ -70,20 +70,25 @@ def _initial_states(model: Model, initial_state: Any, batch: int) -> dict[str, A
     return states
 
 
-def sample_weights(batch: dict[str, Any], output_shape: Any) -> Any:
+def sample_weights(batch: dict[str, Any], model: Model) -> Any:
     """Return the weights of samples, for several outputs a list of them.
 
-    Where none were given they are ones, one a sample, whatever the rank of its losses.
+    Where none were given they are ones, one for each value of the loss: fewer would be divided by with the reduction
+    "mean_with_sample_weight", and change the loss.
     """
     if batch["y"] is None:
         return None
-    shapes = output_shape if isinstance(output_shape, list) else [output_shape]
+    losses = getattr(model.loss, "losses", [model.loss])
+    shapes = model.output_shape if isinstance(model.output_shape, list) else [model.output_shape]
     given = batch["sample_weight"]
     entries = given if isinstance(given, list) else [given] * len(shapes)
-    samples = rows(batch["x"])
-    return unpacked(
-        [
-            np.ones((samples,) + (1,) * (len(shape) - 2), np.float32) if entry is None else np.asarray(entry)
-            for shape, entry in zip(shapes, entries, strict=True)
-        ]
-    )
+    found: list[Array | None] = []
+    for entry, loss, shape, y in zip(entries, losses, shapes, as_list(batch["y"]), strict=True):
+        if entry is not None or loss is None:
+            found.append(None if entry is None else np.asarray(entry))
+            continue
+        output = tuple(y.shape[axis] if size is None else size for axis, size in enumerate(shape))
+        sizes = list(loss.check_shapes(y.shape, output)[1])  # as the loss takes it: perhaps without a last axis of 1
+        del sizes[loss.axis]
+        found.append(np.ones(sizes, np.float32))
+    return unpacked(found)

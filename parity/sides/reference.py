@@ -4,11 +4,12 @@
 
     weights w, activations f, derivatives f'                    --.
     w (1 + eps u), f (1 + eps u), f' + eps u (1 + |x|), and       |--> the difference: what one eps of noise costs
-    likewise the loss's gradient and the weights of samples     --'
+    likewise what the loss is given, its gradient,                |
+    and the weights of samples                                  --'
 
 u is uniform in [-1, 1], drawn for every number anew; eps is that of float64. No engine does much better than this: it
 rounds every product, and tanh and exp of a good library are off by up to one eps. What turns one eps into k eps (a sum
-that cancels, 1 - tanh(x)**2 of a saturated unit, a long recurrence) does so here, too.
+that cancels, 1 - tanh(x)**2 of a saturated unit, a cosine near 1, a long recurrence) does so here, too.
 
 On x86 ``np.longdouble`` has 64 bits of mantissa, 11 more than float64, so rounding of its own is 1/2048 of the noise.
 Where it is float64 itself (Windows, ARM on macOS) its own rounding is part of what is measured, which is less sharp.
@@ -31,10 +32,12 @@ from parity.parts import all_parts
 from parity.sides.our_side import OurSide, cast
 from parity.sides.questions import Forward, Gradients, Options, Step
 from rnn_core import config, denormals
-from rnn_core.activations import base, fast
+from rnn_core.activations import LogSoftmax, base, fast
 from rnn_core.engine import loop
+from rnn_core.losses import CosineSimilarity
+from rnn_core.losses.base import EPSILON
 from rnn_core.models import Model
-from rnn_core.several import as_list
+from rnn_core.several import as_list, each
 
 Array = NDArray[Any]
 
@@ -88,33 +91,38 @@ class ReferenceSide(OurSide):
             return super().step(x, y, **options)
 
     def _step(self, x: Any, y: Any, options: Options) -> tuple[loop.Step, tuple[Any, Any, Any]]:
-        """Return the engine's own step; while there is noise, what its loss hands back has some, too."""
+        """Return the engine's own step; while there is noise, what its loss is given and hands back has some, too."""
         step, data = super()._step(x, y, options)
         if (random := self._random) is not None:
-            exact = step.loss
+            exact, noisy = step.loss_function.value_and_gradient, copy.copy(step.loss_function)
 
-            def noisy(*batch: Any) -> float:
-                value = exact(*batch)
-                for d in as_list(step.d_output):
+            def value_and_gradient(y_true: Any, y_pred: Any, d_output: Any, *rest: Any) -> float:
+                value = exact(y_true, each(lambda y: y * noisy_ones(y.shape, random), y_pred), d_output, *rest)
+                for d in as_list(d_output):
                     d *= noisy_ones(d.shape, random)
-                return value
+                return float(value)
 
-            step.loss = noisy  # type: ignore[assignment,method-assign]
+            noisy.value_and_gradient = value_and_gradient
+            step.loss_function = noisy
         return step, data
 
     @contextmanager
     def noise(self, random: np.random.Generator) -> Iterator[None]:
-        """Put one eps of noise within on weights, on what activations put out, and on what the loss hands back."""
+        """Put one eps of noise on weights, on what activations put out, on what the loss is given and hands back."""
         found = [
             (part, name, getattr(part, name, None))
             for part in all_parts(self.model.layers)
             for name in ("activation", "output_activation")
         ]
         activations = [entry for entry in found if entry[2] is not None]
+        losses = getattr(self.model.loss, "losses", [self.model.loss])
+        cosines = [loss for loss in losses if isinstance(loss, CosineSimilarity)]
         vector, self._random = self.model.vector.copy(), random
         self.model.vector *= noisy_ones(vector.shape, random)
         for part, name, activation in activations:
             setattr(part, name, _noisy(activation, random))
+        for loss in cosines:
+            vars(loss)["derivative"] = _noisy_cosine(loss, random)
         try:
             yield
         finally:
@@ -122,6 +130,8 @@ class ReferenceSide(OurSide):
             self._random = None
             for part, name, activation in activations:
                 setattr(part, name, activation)
+            for loss in cosines:
+                del vars(loss)["derivative"]
 
 
 def noisy_ones(shape: tuple[int, ...], random: np.random.Generator) -> Array:
@@ -134,13 +144,15 @@ def _noisy(activation: Any, random: np.random.Generator) -> Any:
 
     Many an activation is x g(x), and its derivative g(x) + x g'(x). An error of eps in g and g', which are near 1,
     is one of eps (1 + |x|) in the sum, however small that is: gelu's for a negative x. A derivative of 0 or 1 has no
-    noise.
+    noise. A logarithm of a sum, rounded near 1, is off by eps however near to 0 it comes.
     """
     noisy, forward, backward = copy.copy(activation), activation.forward, activation.backward
 
     def noisy_forward(a: Array, out: Array) -> None:
         forward(a, out)
         np.multiply(out, noisy_ones(out.shape, random), out=out)
+        if isinstance(activation, LogSoftmax):
+            np.add(out, noisy_ones(a.max(activation.axis, keepdims=True).shape, random) - 1, out=out)
 
     def noisy_backward(saved: Array, dy: Array, out: Array, scratch: Array) -> None:
         before, size = dy.copy(), np.abs(saved)  # both may be written over
@@ -153,6 +165,19 @@ def _noisy(activation: Any, random: np.random.Generator) -> Any:
     if activation.needs == "input":
         noisy.backward = noisy_backward
     return noisy
+
+
+def _noisy_cosine(loss: CosineSimilarity, random: np.random.Generator) -> Any:
+    """Return the derivative (-u - l v) / |p| with noise on l: what is left of a difference may be far smaller."""
+    exact = loss.derivative
+
+    def derivative(y_true: Array, y_pred: Array) -> Array:
+        cosine = np.expand_dims(loss.per_sample(y_true, y_pred), loss.axis)
+        square = np.maximum(np.square(y_pred).sum(axis=loss.axis, keepdims=True), EPSILON**2)
+        rounded: Array = cosine * (noisy_ones(cosine.shape, random) - 1) * y_pred / square
+        return exact(y_true, y_pred) - rounded
+
+    return derivative
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -16,7 +17,7 @@ from parity.checking.line import Line
 from parity.checking.report import Report
 from parity.checking.run import check
 from parity.conversion.models import to_keras
-from rnn_core import activations, optimizers
+from rnn_core import activations, losses, optimizers
 from rnn_core.layers import Dense, Dropout, Input, Masking, SimpleRNN
 from rnn_core.models import Sequential
 from rnn_core.tutorial import Tutorial
@@ -255,6 +256,26 @@ def test_a_fault_of_float32_does_not_widen_float64(monkeypatch):
     monkeypatch.setattr(Dense, "forward", off)
     report = check(stack(), X, Y, draws=0)
     assert {"float64", "float32"} == {line.dtype for line in report.bad if line.label == "output of middle"}
+
+
+@pytest.mark.parametrize("timesteps", [6, None])
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum"])
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [
+        (losses.MeanSquaredError, random(4, 6, 3)),
+        (losses.SparseCategoricalCrossentropy, np.arange(24).reshape(4, 6) % 3),
+        (partial(losses.BinaryCrossentropy, axis=1), np.arange(72).reshape(4, 6, 3) % 2),
+    ],
+)
+def test_noise_on_weights_of_one_is_noise(loss, y, reduction, timesteps):
+    """The weights that samples have by default are ones in the shape of the losses: others would change the loss."""
+    last = "sigmoid" if isinstance(loss, partial) else "softmax"
+    model = Sequential([Input((timesteps, 3)), SimpleRNN(3, return_sequences=True), Dense(3, last)])
+    model.compile("sgd", loss(reduction=reduction))
+    report = check(model, random(4, 6, 3), y, dtypes=["float64"])
+    assert report.holds
+    assert max(line.limit for line in report.lines) < 1000
 
 
 def test_every_draw_has_other_noise(monkeypatch):

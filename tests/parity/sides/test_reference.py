@@ -11,8 +11,8 @@ from parity.sides.our_side import OurSide, cast
 from parity.sides.reference import EPS, LONG, ReferenceSide, noisy_ones
 from rnn_core import activations, config
 from rnn_core.activations import OBJECTS, base
-from rnn_core.layers import Dense, Dropout, Input, Masking, SimpleRNN
-from rnn_core.models import Sequential
+from rnn_core.layers import Activation, Dense, Dropout, Input, Masking, SimpleRNN
+from rnn_core.models import Model, Sequential
 
 X = np.random.default_rng(0).standard_normal((4, 5, 3)).astype(np.float32)
 Y = np.random.default_rng(1).standard_normal((4, 2)).astype(np.float32)
@@ -110,6 +110,42 @@ def test_noise_on_the_loss_shows_sums_that_cancel():
     assert side.gradients(x, y).weights["only/bias"].item() == 0
     with side.noise(np.random.default_rng(0)):
         assert 0 < abs(side.gradients(x, y).weights["only/bias"].item()) < EPS
+
+
+@extended
+@pytest.mark.parametrize("several", [False, True])
+def test_noise_on_a_cosine_is_one_of_its_terms(several):
+    """Along the prediction the gradient's terms cancel; the bigger the angle's cosine, the more is left to rounding."""
+    inputs = Input((2,), dtype="float64")
+    outputs = [Dense(2, use_bias=False, dtype="float64", name=name)(inputs) for name in ("a", "b")]
+    model = Model(inputs, outputs if several else outputs[0])
+    model.set_weights([np.eye(2)] * (1 + several))
+    model.compile("sgd", ["cosine_similarity", "mse"] if several else "cosine_similarity")
+    side, x, y = ReferenceSide(model), np.array([[3.0, 4.0]]), np.array([[3.0, 4.01]])
+    targets, loss = ([y, x], side.model.loss.losses[0]) if several else (y, side.model.loss)
+
+    def along():
+        """The kernel's gradient is x d; its part along x."""
+        return abs((x @ side.gradients(x, targets).weights["a/kernel"] @ x.T).item()) / 25
+
+    exact = along()
+    with side.noise(np.random.default_rng(0)):
+        noisy = [along() for _ in range(20)]
+    assert "derivative" not in vars(loss)
+    assert exact < 0.01 * EPS
+    assert 0.5 * EPS < max(noisy) < 2 * EPS
+
+
+@extended
+def test_noise_on_the_logarithm_of_a_sum():
+    """log_softmax of the surest class is near 0, and a sum near 1 is what it is taken of."""
+    model = Sequential([Input((2,), dtype="float64"), Activation("log_softmax", dtype="float64")])
+    side, x = ReferenceSide(model), np.array([[0.0, -30.0]])
+    exact = side.forward(x).output[0, 0]
+    with side.noise(np.random.default_rng(0)):
+        noisy = [abs(side.forward(x).output[0, 0] - exact) for _ in range(20)]
+    assert abs(exact) < 1e-12
+    assert 0.5 * EPS < max(noisy) <= EPS
 
 
 @extended
