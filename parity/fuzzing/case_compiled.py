@@ -88,11 +88,11 @@ def last_layer_for(r: random.Random, drawn: DrawnLoss) -> Named:
 
 
 def bounded_before(r: random.Random, last: Named, loss: Named, backend: str) -> list[Named]:
-    """Return what must stand before a last layer, lest probabilities are clipped on one side only."""
-    _, given = last[1].get("layer", last)
-    if not loss[0].endswith("Crossentropy") or given["activation"] not in ("softmax", "sigmoid"):
+    """Return what must stand before a last layer, lest probabilities lose digits, or are clipped on one side only."""
+    (_, given), focal = last[1].get("layer", last), "Focal" in loss[0]
+    if not loss[0].endswith("Crossentropy") or not (focal or given["activation"] in ("softmax", "sigmoid")):
         return []
-    clips = "Focal" in loss[0] or "ignore_class" in loss[1]
+    clips = focal or "ignore_class" in loss[1]
     if not clips and last[0] == "Dense" and backend == "tensorflow":
         return []
     return [("Activation", {"activation": r.choice(["tanh", "sigmoid", "softsign", "hard_tanh"])})]

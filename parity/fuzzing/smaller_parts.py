@@ -53,9 +53,9 @@ def with_less(layer: Named, is_last: bool, loss: str = "", targets: str = "") ->
 
 
 def less_of(named: Named) -> Iterator[Named]:
-    """Yield an optimizer or a loss with one option less."""
+    """Yield an optimizer or a loss with one option less; what a loss is taken of stays as it is."""
     name, given = named
-    yield from ((name, without(given, option)) for option in given)
+    yield from ((name, without(given, option)) for option in given if option != "from_logits")
 
 
 def without(given: Config, option: str) -> Config:
