@@ -5,6 +5,7 @@
     rnn-parity                                   the tutorial's model, checked and trained in lockstep
     rnn-parity check MODEL.keras [--data X.npy]  a Keras file of your own
     rnn-parity fuzz --cases N --seed S           random models
+    rnn-parity sharpness --cases N --seed S      what size of fault the check finds in them
 
 Exit status 0: all holds. 1: something does not. 2: bad arguments, or no TensorFlow; that is one line.
 Results go to stdout, with ``--json`` as one JSON document, progress goes to stderr. TensorFlow's greetings are held

@@ -79,7 +79,7 @@ def _round_state(side: KerasSide) -> None:
 
 
 def collected(side: OurSide | KerasSide, batch: dict[str, Any], options: Options) -> Values:
-    """Return every quantity in the order of computation."""
+    """Return every quantity in the order of computation; no gradients and no step of a loss that is not finite."""
     x, y = batch["x"], batch["y"]
     given: Options = {"mask": batch["mask"], "initial_states": batch["initial_states"]}
     forward = side.forward(x, **given)
@@ -95,6 +95,8 @@ def collected(side: OurSide | KerasSide, batch: dict[str, Any], options: Options
     given |= {"sample_weight": batch["sample_weight"], "training": True, **options}
     gradients, step = side.gradients_and_step(x, y, **given)
     values["loss", "", "loss"] = gradients.loss
+    if step is None or not np.isfinite(gradients.loss):
+        return values
     for name in dict.fromkeys(_split(weight)[0] for weight in reversed(gradients.weights)):
         values |= {("gradient", *_split(k)): v for k, v in gradients.weights.items() if _split(k)[0] == name}
         if name in gradients.initial_states:

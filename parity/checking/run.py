@@ -31,18 +31,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.backend import to_numpy
-from parity.checking.asking import Sides, Values, both_sides, collected, restored
+from parity.checking.asking import Sides, both_sides, restored
 from parity.checking.known_differences import told
 from parity.checking.line import Line
+from parity.checking.looking import Look, our_side
 from parity.checking.report import Report
-from parity.checking.rules import Figures, Key, Place, figures_of, judge
+from parity.checking.rules import Figures, Key, judge
 from parity.conversion.models import notes
 from parity.sides.batch import batch_of, sample_weights
 from parity.sides.keras_constants import take_keras_constants
 from parity.sides.keras_side import KerasSide
 from parity.sides.our_side import OurSide
-from parity.sides.questions import Options
-from parity.sides.reference import ReferenceSide, noisy_ones
+from parity.sides.reference import ReferenceSide
 from rnn_core.models import Model
 from rnn_core.several import each
 
@@ -50,7 +50,6 @@ Array = NDArray[Any]
 
 GROSS = 2.0**20  # times the limit: what no second look explains
 STAGES, JITTER = (5, 17, 65), 2.0**-8
-NOISES = 3
 
 
 def check(
@@ -111,10 +110,11 @@ def check(
     with ExitStack() as stack:
         sides = both_sides(model, keras_model, dtypes, stack)
         backend = next(side.backend for side in sides.values() if isinstance(side, KerasSide))
-        said = _same_constants(sides) if backend == "tensorflow" else []
-        reference = ReferenceSide(_ours(sides).model)
-        keys, first = _look(sides, reference, batch, np.random.default_rng(0))
-        places = [(key, dtype) for dtype in ("float64", "float32") if dtype in dtypes for key in keys]
+        said = same_constants(sides) if backend == "tensorflow" else []
+        reference = ReferenceSide(our_side(sides).model)
+        look = Look(sides, reference, batch, np.random.default_rng(0))
+        first = {key: look.figures(key) for key in look.keys}
+        places = [(key, dtype) for dtype in ("float64", "float32") if dtype in dtypes for key in look.keys]
         lines = [judge(key, dtype, [first[key]], mutual) for key, dtype in places]
         if draws and not any(line.problem or line.ours > GROSS * line.limit for line in lines):
             _look_again(sides, reference, batch, places, lines, draws, mutual)
@@ -122,19 +122,14 @@ def check(
         if mutual and all(side.model is not keras_model for side in theirs):
             theirs.append(KerasSide(keras_model))  # in neither dtype: to see what it does otherwise than its twins
             theirs[-1].forward(batch["x"], mask=batch["mask"])
-        said += told(_ours(sides), theirs, batch)
+        said += told(our_side(sides), theirs, batch)
+        said += look.said()
     return Report(lines, model.name, backend, [*notes(model), *said, *_not_finite(first)])
 
 
-def _ours(sides: Sides) -> OurSide:
-    ours = sides["ours", "float64"]
-    assert isinstance(ours, OurSide)
-    return ours
-
-
-def _same_constants(sides: Sides) -> list[str]:
+def same_constants(sides: Sides) -> list[str]:
     """Give our side in float64 the constants that Keras has in float32; return a note of which they are."""
-    found = take_keras_constants(_ours(sides).model)
+    found = take_keras_constants(our_side(sides).model)
     if not found:
         return []
     which = "a constant" if len(found) == 1 else "constants"
@@ -150,7 +145,7 @@ def _not_finite(found: dict[Key, Figures]) -> list[str]:
     return [f"{some}: ours must have the same ones."] if count else []
 
 
-# The four sides.
+# The second look.
 
 
 def _scale_weights(side: OurSide | KerasSide, factors: Mapping[str, Array]) -> None:
@@ -167,46 +162,6 @@ def _scale_weights(side: OurSide | KerasSide, factors: Mapping[str, Array]) -> N
 def _scaled(weights: Array, factors: Array | None) -> Array:
     """Return float32 numbers, the same ones from weights of any dtype."""
     return (weights.astype(np.float64) * (1.0 if factors is None else factors)).astype(np.float32)
-
-
-# What they compute.
-
-
-def _look(
-    sides: Sides, reference: ReferenceSide, batch: dict[str, Any], noises: np.random.Generator
-) -> tuple[list[Key], dict[Key, Figures]]:
-    """Return all quantities, in order, and their errors; `noises` draws the noise."""
-    found: dict[Place, Values] = {}
-    for place, side in sides.items():  # ours come first: they draw the dropout masks
-        options: Options = {}
-        if place[0] == "keras" and batch["y"] is not None:
-            options["dropout_masks"] = _ours(sides).dropout_masks
-        with restored(side), np.errstate(over="ignore", invalid="ignore"):
-            found[place] = collected(side, batch, options)
-    exact, *noisy = _with_noise(reference, batch, noises)
-    keys = list(dict.fromkeys(key for engine in ("ours", "keras") for key in found[engine, "float64"]))
-    return keys, {
-        key: figures_of(
-            {place: values.get(key) for place, values in found.items()},
-            exact.get(key),
-            [values[key] for values in noisy if key in values],
-        )
-        for key in keys
-    }
-
-
-def _with_noise(reference: ReferenceSide, batch: dict[str, Any], random: np.random.Generator) -> list[Values]:
-    """Return what the reference has, without noise and then `NOISES` times with it."""
-    ones = sample_weights(batch, reference.model)
-    found = []
-    with np.errstate(all="ignore"):
-        with restored(reference):
-            found.append(collected(reference, batch, {}))
-        for _ in range(NOISES):
-            weight = each(lambda part: None if part is None else part * noisy_ones(part.shape, random), ones)
-            with restored(reference), reference.noise(random):
-                found.append(collected(reference, {**batch, "sample_weight": weight}, {}))
-    return found
 
 
 def _look_again(
@@ -231,20 +186,26 @@ def _look_again(
         while len(seen) < enough:
             near = {**batch, "sample_weight": weight, "y": each(lambda y: _targets_nearby(y, random), batch["y"])}
             if weight is not None:  # only this redraws the rounding of gradients such as ±1/N
-                near["sample_weight"] = each(lambda part: _scaled(part, _factors(part.shape, random)), weight)
+                near["sample_weight"] = each(lambda part: _nearby(part, random), weight)
             factors = {name: _factors(shape, random) for name, shape in shapes.items()}
             with ExitStack() as stack:
                 for side in every:
                     stack.enter_context(restored(side))
                     _scale_weights(side, factors)
-                seen.append(_look(sides, reference, near, noises)[1])
+                look = Look(sides, reference, near, noises)
+            seen.append({key: look.figures(key) for key in look.keys})
         for i in failed:
             key, dtype = places[i]
-            lines[i] = judge(key, dtype, [figures[key] for figures in seen], mutual)
+            looks = [figures[key] for figures in seen if key in figures]  # it is in none whose loss is not finite
+            lines[i] = judge(key, dtype, looks, mutual) if looks else lines[i]
 
 
 def _factors(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return 1 + JITTER * random.uniform(-1, 1, shape)
+
+
+def _nearby(values: Array | None, random: np.random.Generator) -> Array | None:
+    return None if values is None else _scaled(values, _factors(values.shape, random))
 
 
 def _targets_nearby(y: Array | None, random: np.random.Generator) -> Array | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from parity.commands import check, fuzz, tutorial
+from parity.commands import check, fuzz, sharpness, tutorial
 from parity.commands.sample_data import SAMPLES
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -55,14 +55,18 @@ def parsed(arguments: Sequence[str] | None) -> tuple[Parser, argparse.Namespace]
         "names (default: random numbers)",
     )
     check_parser.set_defaults(run=check.run)
-    fuzz_parser = commands.add_parser("fuzz", parents=[json_flag], help="check random models")
-    fuzz_parser.add_argument(
+    random_flags = Parser(add_help=False)
+    random_flags.add_argument(
         "--cases", type=_whole(1), default=100, metavar="N", help="how many (default: %(default)s)"
     )
-    fuzz_parser.add_argument(
+    random_flags.add_argument(
         "--seed", type=_whole(0), default=0, metavar="S", help="of the first case (default: %(default)s)"
     )
-    fuzz_parser.set_defaults(run=fuzz.run)
+    for name, command, told in (
+        ("fuzz", fuzz, "check random models"),
+        ("sharpness", sharpness, "put faults into random models, and count what the check finds"),
+    ):
+        commands.add_parser(name, parents=[json_flag, random_flags], help=told).set_defaults(run=command.run)
     options = parser.parse_args(arguments)
     if 0 < options.seeds < 7:
         parser.error(f"argument --seeds: with fewer than 7 seeds no difference could be told, got {options.seeds}")

@@ -25,6 +25,7 @@ from parity.checking.run import STAGES, check
 from parity.fuzzing.case_layers import Config
 from parity.fuzzing.drawing import Case, draw
 from parity.fuzzing.shrinking import shrink
+from rnn_core.engine.nonfinite import NonFiniteError
 
 Progress = Callable[[int, int, int], None]
 """Called with how many cases are done, how many there are, and how many failed."""
@@ -140,6 +141,11 @@ def fuzz(
     progress : callable, optional
         ``progress(cases done, cases in all, failures)``, after each case.
 
+    Returns
+    -------
+    FuzzResult
+        After an interruption (Ctrl-C) of the cases so far, if one of them failed.
+
     Raises
     ------
     ImportError
@@ -157,19 +163,26 @@ def fuzz(
     def fault(case: Case) -> str:
         return fault_of(case, dtypes, draws)
 
-    for done in range(cases):
-        case = draw(seed + done, keras.backend.backend())
-        what, is_rounded = judged(case, dtypes, draws)
-        if is_rounded:
-            rounded.append(case.seed)
-        if what:
-            smallest = shrink(case, what, fault) if shrinking else (case, what)
-            failures.append(Failure(case, *smallest, dtypes, draws))
-        if done % FORGET == FORGET - 1:
-            keras.utils.clear_session()
-        if progress is not None:
-            progress(done + 1, cases, len(failures))
-    return FuzzResult(seed, cases, failures, time.perf_counter() - start, rounded)
+    done = 0
+    try:
+        while done < cases:
+            case = draw(seed + done, keras.backend.backend())
+            what, is_rounded = judged(case, dtypes, draws)
+            done += 1
+            if is_rounded:
+                rounded.append(case.seed)
+            if what:
+                failures.append(Failure(case, case, what, dtypes, draws))
+                if shrinking:
+                    failures[-1] = Failure(case, *shrink(case, what, fault), dtypes, draws)
+            if done % FORGET == 0:
+                keras.utils.clear_session()
+            if progress is not None:
+                progress(done, cases, len(failures))
+    except KeyboardInterrupt:
+        if not failures:
+            raise
+    return FuzzResult(seed, done, failures, time.perf_counter() - start, rounded)
 
 
 def dtypes_of(case: Case) -> tuple[str, ...]:
@@ -188,7 +201,10 @@ def judged(case: Case, dtypes: Sequence[str] | None = None, draws: int = DRAWS) 
         with warnings.catch_warnings():
             # Keras', where a mask ends in Flatten and its like: so does ours.
             warnings.filterwarnings("ignore", ".*destroy the mask information")
-            model, data = case.build()
+            try:
+                model, data = case.build()
+            except NonFiniteError:  # in the steps before the check
+                model, data = case._replace(steps=0).build()
             report = check(model, **data, dtypes=dtypes or dtypes_of(case), draws=draws)
     except Exception as error:  # whatever it is, it is a finding
         return f"{type(error).__name__}: {error}", False

@@ -123,9 +123,13 @@ class OurSide:
         optimizer = self.model.optimizer
         return StepResult(loss, self.weights(), self.slots(), optimizer.iterations, optimizer.learning_rate)
 
-    def gradients_and_step(self, x: Any, y: Any, **options: Unpack[Options]) -> tuple[Gradients, StepResult]:
-        """Return what :meth:`gradients` returns, and then take the engine's own step, which computes them itself."""
-        return self.gradients(x, y, **options), self.step(x, y, **options)
+    def gradients_and_step(self, x: Any, y: Any, **options: Unpack[Options]) -> tuple[Gradients, StepResult | None]:
+        """Return what :meth:`gradients` returns, and then take the engine's own step, which computes them itself.
+
+        With a loss that is not finite the engine takes no step.
+        """
+        gradients = self.gradients(x, y, **options)
+        return gradients, self.step(x, y, **options) if np.isfinite(gradients.loss) else None
 
     # Within.
 

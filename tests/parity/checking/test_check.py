@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from parity.backend import require_keras, to_numpy
-from parity.checking import run
+from parity.checking import looking, run
 from parity.checking.line import Line
 from parity.checking.report import Report
 from parity.checking.run import check
@@ -280,13 +280,13 @@ def test_noise_on_weights_of_one_is_noise(loss, y, reduction, timesteps):
 
 def test_every_draw_has_other_noise(monkeypatch):
     """Else its medians have the luck of one draw: a slot's noise came out at 2 eps, which is 3.4 in the median."""
-    drawn, right = [], run._with_noise
+    drawn, right = [], looking._with_noise
 
     def noted(reference, batch, random):
         drawn.append(str(random.bit_generator.state))
         return right(reference, batch, random)
 
-    monkeypatch.setattr(run, "_with_noise", noted)
+    monkeypatch.setattr(looking, "_with_noise", noted)
     model = stack(dtype="float64")
     theirs = to_keras(model)
     theirs.layers[-1].bias.assign(np.float32(1 + 1e-6) * (1 + to_numpy(theirs.layers[-1].bias)))
@@ -294,6 +294,18 @@ def test_every_draw_has_other_noise(monkeypatch):
     check(model, X, Y, keras_model=theirs, dtypes=["float64"], draws=5)
     assert len(drawn) == 6
     assert len(set(drawn)) == 6
+
+
+def test_a_loss_that_overflows_float32_has_no_step_there():
+    model = Sequential([Input((1,), dtype="float32"), Dense(1, "exponential", use_bias=False)])
+    model.set_weights([np.full((1, 1), 60.0)])
+    model.compile("sgd", "mse")
+    report = check(model, np.ones((2, 1)), np.zeros((2, 1)))
+    assert report.holds, report
+    assert "The loss is not finite in float32: no gradients and no step were compared there." in report.notes
+    kinds = {line.kind: line for line in report.lines if line.dtype == "float64"}
+    assert "new weight" in kinds
+    assert kinds["gradient"].scale > 1e50
 
 
 def test_what_overflows_is_noted_and_not_forgiven():

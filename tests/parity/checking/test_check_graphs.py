@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import parity
 from parity import KerasSide, floatx, to_keras
 from parity.backend import to_numpy
-from parity.checking import known_differences
+from parity.checking import known_differences, rules
 from parity.commands.sample_data import random_data, targets
 from parity.keras_calls import Calls, call_labels
 from parity.sides.our_side import OurSide
@@ -48,7 +48,7 @@ def two(dtype="float64", **compiled):
     first = Dense(2, dtype=dtype, name="first")(layers.GlobalAveragePooling1D(dtype=dtype, name="mean")(h))
     both = layers.Add(dtype=dtype, name="both")([last, other])
     model = Model([words, series, start], [first, Dense(1, "sigmoid", dtype=dtype, name="second")(both)], name="two")
-    model.compile("rmsprop", ["mse", "binary_crossentropy"], **{"loss_weights": [1, 0.5], **compiled})
+    model.compile("rmsprop", **{"loss": ["mse", "binary_crossentropy"], "loss_weights": [1, 0.5], **compiled})
     return model
 
 
@@ -276,6 +276,14 @@ def test_an_input_that_keras_takes_for_a_bias_is_told(merge, row_first):
     report = parity.check(model, [R.standard_normal((6, 6, 1)), R.standard_normal((6, 1))], dtypes=["float64"])
     assert report.holds == row_first
     assert any("takes an input of 'merged'" in note for note in report.notes) != row_first
+
+
+def test_an_output_without_a_loss_has_no_weights_to_redraw(monkeypatch):
+    monkeypatch.setattr(rules, "TWICE", 0.0)
+    monkeypatch.setattr(rules, "ONE_EPS", 0.0)
+    model = two("float32", loss=["mse", None])
+    report = parity.check(model, INPUTS, TARGETS, draws=2)
+    assert max(line.draws for line in report.lines) == 2
 
 
 @pytest.mark.parametrize("weight", [(6, 1), (6, 5)])

@@ -144,6 +144,34 @@ def test_fuzz_that_fails_prints_a_script_and_has_status_1(capsys, monkeypatch):
     assert "1 of 1 cases fail" in printed
 
 
+def test_an_interrupted_fuzz_tells_what_it_has_found(capsys, monkeypatch):
+    answers = iter([("", False), ("RuntimeError: bad luck", False), ("", True)])
+
+    def judged(*_):
+        try:
+            return next(answers)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(fuzz_module, "judged", judged)
+    monkeypatch.setattr(fuzz_module, "shrink", lambda case, what, fault: (case, what))
+    assert main(["fuzz", "--cases", "9", "--seed", "4"]) == 1
+    printed = capsys.readouterr().out
+    assert "# Case of seed 5" in printed
+    assert "fuzz, seeds 4 to 6: 1 of 3 cases fail" in printed
+    assert main(["fuzz", "--cases", "9"]) == 130  # nothing has been found yet
+
+
+def test_sharpness(capsys):
+    assert main(["sharpness", "--cases", "2", "--seed", "7", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["caught"]["float64"]["1e-12"] > 0.9 * found["quantities"] > 20
+    assert main(["sharpness", "--cases", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "float32      1e-05" in printed.out
+    assert "sharpness, cases: 1 of 1" in printed.err
+
+
 # --- what does not get that far -------------------------------------------------------------------------------
 
 

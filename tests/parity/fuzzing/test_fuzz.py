@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-from parity.checking import run as check_module
+from parity.checking import looking
 from parity.fuzzing.case_layers import LARGEST
 from parity.fuzzing.cases import ChainCase, draw_chain
 from parity.fuzzing.drawing import draw
@@ -224,14 +224,14 @@ def test_a_fault_in_one_option_leaves_that_option(monkeypatch):
 
 
 def test_an_error_is_a_failure_and_shrinking_keeps_to_the_same_error(monkeypatch):
-    right = check_module.collected
+    right = looking.collected
 
     def wrong(side, batch, options):
         if len(batch["x"]) > 2:
             raise RuntimeError(f"out of luck with {len(batch['x'])} samples")
         return right(side, batch, options)
 
-    monkeypatch.setattr(check_module, "collected", wrong)
+    monkeypatch.setattr(looking, "collected", wrong)
     seed = next(case.seed for case in SOME if case.batch == 4)
     (failure,) = fuzz(1, seed).failures
     assert failure.what == "RuntimeError: out of luck with 3 samples"
