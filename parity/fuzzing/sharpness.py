@@ -81,7 +81,7 @@ def sharpness(
     Parameters
     ----------
     cases, seed : int
-        Case k is ``draw(seed + k)``, as in :func:`parity.fuzz`.
+        Case k is ``draw(seed + k)``, as in :func:`parity.fuzzing.run.fuzz`.
     faults : dict, optional
         Relative errors for "float64" and "float32"; default :data:`FAULTS`.
     progress : callable, optional
