@@ -17,7 +17,7 @@ from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.losses.several import LossOfOutputs
 from rnn_core.models import Model
 
-from .planted import stack
+from .planted import called_with, stack, weights_changed, without
 from .test_causes_here import mask_ignored, replaced
 
 BATCH, TIMESTEPS, FEATURES, UNITS = 6, 5, 3, 4
@@ -64,39 +64,6 @@ def made_with(**other):
     return plant
 
 
-def weight(layer, index, change):
-    def plant(model):
-        keras_model = to_keras(model)
-        values = keras_model.get_layer(layer).get_weights()
-        values[index] = change(values[index])
-        keras_model.get_layer(layer).set_weights(values)
-        return keras_model
-
-    return plant
-
-
-def called_with(layer, change):
-    """Let a layer get something else than it is given."""
-
-    def plant(model):
-        keras_model = to_keras(model)
-        target = keras_model.get_layer(layer)
-        call = target.call
-
-        def changed(x, **given):
-            x, given = change(x, given)
-            return call(x, **given)
-
-        target.call = changed
-        return keras_model
-
-    return plant
-
-
-def called_without(layer, argument):
-    return called_with(layer, lambda x, given: (x, {**given, argument: None}))
-
-
 def unweighted(*outputs):
     """Let the losses of these outputs ignore sample weights."""
 
@@ -115,17 +82,17 @@ def unweighted(*outputs):
 
 
 FAULTS = [
-    ("transposed recurrent kernel", "shared", weight("shared", 1, np.transpose)),
-    ("transposed recurrent kernel", "memory", weight("memory", 1, np.transpose)),
-    ("missing bias", "second", weight("second", 1, np.zeros_like)),
-    ("doubled bias", "shared", weight("shared", 2, lambda b: 2 * b)),
+    ("transposed recurrent kernel", "shared", weights_changed("shared", 1, np.transpose)),
+    ("transposed recurrent kernel", "memory", weights_changed("memory", 1, np.transpose)),
+    ("missing bias", "second", weights_changed("second", 1, np.zeros_like)),
+    ("doubled bias", "shared", weights_changed("shared", 2, lambda b: 2 * b)),
     ("other activation", "first", made_with(first={"activation": "tanh"})),
     ("other activation", "shared", made_with(activation="tanh")),
     ("time-reversed input", "shared", made_with(go_backwards=True)),
-    ("ignored mask", "memory", called_without("memory", "mask")),
-    ("ignored mask", "shared", called_without("shared", "mask")),  # seen in its second call alone
+    ("ignored mask", "memory", called_with("memory", without("mask"))),
+    ("ignored mask", "shared", called_with("shared", without("mask"))),  # seen in its second call alone
     ("other kernel regularizer", "first", made_with(first={"kernel_regularizer": "l2"})),
-    ("initial state ignored", "memory", called_without("memory", "initial_state")),
+    ("initial state ignored", "memory", called_with("memory", without("initial_state"))),
     ("other loss", "loss of first", made_with(loss=("mae", "binary_crossentropy"))),
     (
         "other label smoothing",
@@ -197,7 +164,7 @@ def test_two_faults_are_more_than_one(plant, both):
 
 @pytest.mark.parametrize("layer", ["shared", "first", "memory"])
 def test_a_fault_of_no_known_kind_has_no_cause(layer):
-    assert cause_of(weight(layer, 0, lambda kernel: 1.001 * kernel)) is None
+    assert cause_of(weights_changed(layer, 0, lambda kernel: 1.001 * kernel)) is None
 
 
 def a_little_more(x, given):
