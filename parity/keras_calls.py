@@ -138,6 +138,35 @@ def mask_of(tensor: Any) -> Any:
     return importlib.import_module("keras.src.backend").get_keras_mask(first)
 
 
+def foreign_masks(keras_model: Any) -> Iterator[Any]:
+    """Yield the layers of a functional model that are called with another mask than their input carries."""
+    for nodes in keras_model._nodes_by_depth.values():
+        for node in nodes:
+            mask = node.arguments.kwargs.get("mask")
+            if mask is not None and not _same_mask(mask, mask_of(node.arguments.args[0])):
+                yield node.operation
+
+
+def _same_mask(a: Any, b: Any) -> bool:
+    """Whether two symbols are made in the same way of the same: in a loaded model by operations of their own."""
+    if a is None or b is None:
+        return a is b
+    keras = require_keras()
+    (op, node, place), (other, other_node, other_place) = a._keras_history, b._keras_history
+    if op is other or isinstance(op, keras.layers.Layer) or type(op) is not type(other):
+        return op is other and (node, place) == (other_node, other_place)
+    if {**op.get_config(), "name": ""} != {**other.get_config(), "name": ""}:
+        return False
+    given, others = (
+        keras.tree.flatten((made.arguments.args, made.arguments.kwargs))
+        for made in (op._inbound_nodes[node], other._inbound_nodes[other_node])
+    )
+    return len(given) == len(others) and all(
+        _same_mask(x, y) if isinstance(x, keras.KerasTensor) and isinstance(y, keras.KerasTensor) else bool(x == y)
+        for x, y in zip(given, others, strict=True)
+    )
+
+
 def with_mask(tensor: Any, mask: Any) -> Any:
     """Let a tensor carry a mask; return it."""
     if mask is not None:

@@ -25,11 +25,12 @@ from rnn_core.several import as_list
 
 def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> list[str]:
     """Return a sentence for what Keras' own ``fit`` and ``predict`` do otherwise than both sides did here."""
-    handed = sorted(set().union(*(side.masks_handed for side in theirs)) - set(batch["initial_states"]))
+    handed = {label: why for side in theirs for label, why in side.masks_handed.items()}
     said = [
-        f"Keras loses the mask of {label!r}, for the call is given an initial state too; rnn_core uses it. Here Keras "
-        "was handed it. In Keras, call the layer with mask= to have the same there."
-        for label in handed
+        f"Keras loses the mask of {label!r}, for {why}; rnn_core uses it. Here Keras was handed it. In Keras, call the "
+        "layer with mask= to have the same there."
+        for label, why in sorted(handed.items())
+        if label not in batch["initial_states"]
     ]
     for label, (layer, record) in ours.records.items() if theirs[0].backend == "tensorflow" else ():
         if isinstance(layer, (Add, Average)) and adds_as_bias(record.aligned):

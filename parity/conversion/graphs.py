@@ -18,7 +18,7 @@ from parity.backend import floatx, masks_may_end, require_keras
 from parity.conversion import compiled
 from parity.conversion.layers import check_input_dtype, fill_keras_layer, fill_layer, new_keras_layer, new_layer
 from parity.conversion.objects import ConversionError, from_keras_object, name_of, to_keras_object
-from parity.keras_calls import all_layers, mask_of
+from parity.keras_calls import all_layers, foreign_masks, mask_of
 from rnn_core import config, layers
 from rnn_core.graph import Graph
 from rnn_core.losses.several import LossOfOutputs, for_outputs
@@ -72,6 +72,11 @@ def graph_from_keras(keras_model: Any) -> Model:
         return ours
 
     stated: list[tuple[layers.InputLayer, Any]] = []
+    for layer in foreign_masks(keras_model):
+        raise ConversionError(
+            f"{type(layer).__name__} {layer.name!r} is called with mask=, and with another than its input carries; in "
+            "rnn_core masks travel with what they belong to."
+        )
     try:
         inputs, outputs = symbols_from_config(keras_model.get_config(), make)
         model = Model(inputs, outputs, name=keras_model.name)

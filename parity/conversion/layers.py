@@ -89,6 +89,7 @@ def new_keras_layer(layer: Any) -> Any:
         if name in arguments:
             what = name.split("_")[-1]
             arguments[name] = to_keras_object(f"{label}: {name}", what, getattr(layer, name), layer.dtype)
+    _reserve(layer.name)
     for name, part in inner.items():
         arguments[name] = [new_keras_layer(p) for p in part] if isinstance(part, list) else new_keras_layer(part)
     try:
@@ -99,6 +100,14 @@ def new_keras_layer(layer: Any) -> Any:
     if inner and not layer.trainable:
         keras_layer.trainable = False  # its constructor would not freeze the layers inside
     return keras_layer
+
+
+def _reserve(name: str) -> None:
+    """Let Keras give this name to no operation of its own, of which masks are made, such as "concatenate"."""
+    keras, (base, _, number) = require_keras(), name.rpartition("_")
+    base, least = (base, int(number)) if number.isdecimal() else (name, 0)
+    while hasattr(keras.ops, base) and keras.backend.get_uid(base) <= least:
+        pass
 
 
 def _keras_class(kind: str) -> Any:

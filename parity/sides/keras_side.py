@@ -49,8 +49,8 @@ class KerasSide:
 
     Attributes
     ----------
-    masks_handed : set of str
-        Of the calls so far, those that were handed a mask that Keras itself loses: see below.
+    masks_handed : dict of str to str
+        Of the calls so far, those that were handed a mask that Keras itself loses, and why it does: see below.
 
     Notes
     -----
@@ -61,9 +61,10 @@ class KerasSide:
     Several inputs, outputs, targets, masks and sample weights are lists, in the order of ``model.inputs`` and
     ``model.outputs``.
 
-    Keras loses the mask of a recurrent layer that is also given an initial state, unless the call names both. Here it
-    gets both. On TensorFlow the gradient of a table of embeddings is a list of rows, of which some optimizers make
-    another step where an index repeats; here they get the sum.
+    Keras loses the mask of a recurrent layer that is also given an initial state, unless the call names both; and one
+    that is handed to an input, where Concatenate joins it to masks that layers make: these it joins when the model is
+    made. Here the layer gets it. On TensorFlow the gradient of a table of embeddings is a list of rows, of which some
+    optimizers make another step where an index repeats; here they get the sum.
 
     A stateful layer starts from the state that it has; only `step` moves it on. For models under a
     ``tf.distribute`` strategy use Keras' own methods.
@@ -83,7 +84,7 @@ class KerasSide:
         self.backend: str = self.keras.backend.backend()
         self.compiled = compiled
         self.calls = Calls(model)
-        self.masks_handed: set[str] = set()
+        self.masks_handed: dict[str, str] = {}
         self.variables = {
             f"{layer.name}/{name}": variable
             for layer in self.layers
@@ -300,6 +301,7 @@ class KerasSide:
     ) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
         """Run Keras' graph; return outputs and masks of all calls, and the model's outputs."""
         outputs, masks = {}, {}
+        handed = any(mask is not None for mask in data["mask"])
 
         def run(layer: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             x = args[0]
@@ -308,7 +310,11 @@ class KerasSide:
                 kwargs["initial_state"] = [state]
             if kwargs.get("initial_state") is not None and kwargs.get("mask") is None and mask_of(x) is not None:
                 kwargs["mask"] = mask_of(x)
-                self.masks_handed.add(label)
+                self.masks_handed[label] = "the call is given an initial state too"
+            elif handed and kwargs.get("mask") is not None and mask_of(x) is not None:
+                if self._known_to_differ([kwargs["mask"], mask_of(x)]):
+                    self.masks_handed[label] = "Concatenate joins the masks that were there when the model was made"
+                kwargs["mask"] = mask_of(x)
             product = self._use_dropout_masks(layer, label, leaves["x"][0].shape[0], data["dropout_masks"])
             if product is not None:
                 y = with_mask(x * product, mask_of(x))
@@ -324,6 +330,14 @@ class KerasSide:
         ]
         with masks_may_end(), within_a_call(self.model):
             return outputs, masks, self.calls.run(inputs, run)
+
+    def _known_to_differ(self, masks: list[Any]) -> bool:
+        """Whether two masks differ; False while they are traced, and have no values."""
+        if self.compiled or any(mask is None for mask in masks):
+            return False
+        if self.backend == "jax" and any(isinstance(m, importlib.import_module("jax").core.Tracer) for m in masks):
+            return False
+        return bool((to_numpy(masks[0]) != to_numpy(masks[1])).any())
 
     def _use_dropout_masks(self, layer: Any, label: str, batch: int, masks: Mapping[str, Any]) -> Any:
         """Let a layer and those inside it use these masks, for one call; return that of a Dropout, to multiply with."""

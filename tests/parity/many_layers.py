@@ -24,9 +24,8 @@ def cells(dtype: str, smooth: bool = False) -> st.SearchStrategy[layers.Cell]:
     simple = st.builds(layers.SimpleRNNCell, st.integers(1, 3), dtype=st.just(dtype), **kept, **rates, **weights)
     jordan = st.builds(layers.JordanCell, st.integers(1, 3), st.integers(1, 2), dtype=st.just(dtype), **jordans(smooth))
     one = st.one_of(simple, jordan)
-    return st.one_of(
-        one, st.builds(layers.StackedRNNCells, st.lists(one, min_size=1, max_size=3), dtype=st.just(dtype))
-    )
+    several = st.lists(one, min_size=1 + smooth, max_size=3)  # with a mask Keras takes the state of one for a list
+    return st.one_of(one, st.builds(layers.StackedRNNCells, several, dtype=st.just(dtype)))
 
 
 def jordans(smooth: bool = False) -> dict[str, Any]:

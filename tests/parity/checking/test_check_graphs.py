@@ -203,7 +203,7 @@ def test_keras_runs_its_own_graph():
     np.testing.assert_array_equal(forward.masks["shared"], WORDS != 0)
     np.testing.assert_array_equal(mine.masks["shared"], WORDS != 0)
     assert len(mine.outputs["shared"]) == len(forward.outputs["shared"]) == 2
-    assert side.masks_handed == set()  # the twin names the mask itself
+    assert not side.masks_handed  # the twin names the mask itself
 
 
 def test_a_step_is_that_of_train_on_batch():
@@ -243,6 +243,18 @@ def test_a_mask_that_keras_loses_is_handed_over_and_told():
     report = parity.check(parity.from_keras(theirs), [WORDS, START], keras_model=theirs, dtypes=["float64"])
     assert report.holds, report
     assert any(note.startswith("Keras loses the mask of 'memory'") for note in report.notes)
+
+
+def test_a_mask_that_keras_joins_too_early_is_handed_over_and_told():
+    """Of an input that is handed a mask it knows nothing when the model is made, and there it joins masks."""
+    a, b = Input((3, 2)), Input((3, 2))
+    both = layers.Concatenate(axis=1)([a, layers.Masking()(b)])
+    model = Model([a, b], SimpleRNN(3, name="memory")(both))
+    given = [R.standard_normal((4, 3, 2)) for _ in range(2)]
+    for mask, count in (([np.arange(3) < np.array([[3], [2], [1], [3]]), None], 1), (None, 0)):
+        report = parity.check(model, given, mask=mask, dtypes=["float64"])
+        assert report.holds, report
+        assert sum(note.startswith("Keras loses the mask of 'memory'") for note in report.notes) == count
 
 
 @pytest.mark.skipif(samples.BACKEND != "tensorflow", reason="a bug of Keras on TensorFlow")

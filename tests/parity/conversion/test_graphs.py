@@ -156,6 +156,36 @@ def test_the_layers_around_recurrent_ones():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", [None, "concatenate", "concatenate_3", "logical_or", "any"])
+def test_names_that_keras_gives_to_what_it_makes_masks_of(name):
+    """Those of our layers come first: Keras refuses a model in which a name is used twice."""
+    keras.backend.clear_session()
+    a, b = Input((3, 2)), Input((3, 2))
+    for _ in range(2):
+        both = rnn_core.layers.Concatenate(axis=1, name=name)([a, rnn_core.layers.Masking()(b)])
+        model = Model([a, b], SimpleRNN(2)(both))
+        x = [PAST, np.where(DRAWS.random((8, 3, 1)) < 0.4, 0, PAST)]
+        same(model, parity.from_keras(parity.to_keras(model)), x)
+
+
+def test_a_mask_of_something_else_is_refused(tmp_path):
+    """Through a file and back Keras makes the masks of a model twice, in the same way."""
+    a, b = keras.Input((3, 2), name="a"), keras.Input((3, 2), name="b")
+    known = keras.layers.Masking(name="known")(b)
+    both = keras.layers.Concatenate(axis=1, name="both")([a, known])
+    right = keras.Model([a, b], keras.layers.SimpleRNN(2, name="memory")(both))
+    right.save(tmp_path / "right.keras")
+    assert parity.from_keras(keras.saving.load_model(tmp_path / "right.keras")).get_layer("memory").units == 2
+    mask = keras.layers.Masking(name="other").compute_mask(b)
+    for x, what in ((a, mask), (known, keras.layers.Masking(0.5, name="half").compute_mask(b))):
+        wrong = keras.Model([a, b], keras.layers.SimpleRNN(2, name="memory")(x, mask=what))
+        with pytest.raises(parity.ConversionError, match="SimpleRNN 'memory' is called with mask="):
+            parity.from_keras(wrong)
+        wrong.save(tmp_path / "wrong.keras")
+        with pytest.raises(parity.ConversionError, match="SimpleRNN 'memory' is called with mask="):
+            parity.from_keras(keras.saving.load_model(tmp_path / "wrong.keras"))
+
+
 def test_dropout_that_a_call_asks_for():
     a = Input((50,), name="a")
     model = Model(a, [Dropout(0.5, name="x")(a, training=True), Dropout(0.5, name="y")(a)])

@@ -133,7 +133,7 @@ def dense1():
         (lambda: on_symbols(keras.layers.LSTM(3, name="x1")), "LSTM 'x1': rnn_core has no layer keras.LSTM 'x1'"),
         (lambda: on_symbols(lambda x: keras.layers.Dense(1, name="d")(x + 1)), "'d' reads from the operation Add"),
         (lambda: on_symbols(keras.layers.Dense(1, dtype="float64")), "Input 'x' has dtype 'float32', to which Keras"),
-        (masked_by_hand, "Input 'real' has dtype 'bool'"),
+        (masked_by_hand, "SimpleRNN 'rnn' is called with mask=, and with another than its input carries"),
         (lambda: chain(keras.layers.LSTM(3, name="x")), "LSTM 'x': rnn_core has no layer keras.LSTM 'x'"),
         (lambda: chain(keras.layers.GRU(3, name="x")), "GRU 'x': rnn_core has no layer keras.GRU 'x'"),
         (lambda: chain(keras.layers.Conv1D(3, 2, name="x")), "Conv1D 'x': rnn_core has no layer keras.Conv1D"),
