@@ -6,6 +6,7 @@
     again               a layer that was called before is called on something else of the same shape
     merge               two or three of one shape are added, multiplied, put side by side, ...
     recurrent           SimpleRNN, RNN, Bidirectional; initial states are inputs, or what other layers put out
+    names               layer_0, layer_1, ..., or as Keras gives them: concatenate, simple_rnn_1, ...
     outputs             one to three, each with a loss and a last layer for it; at times one on the way
 
 The engine itself says what shape a call puts out. What is Keras' own fault, and so never drawn, stands in cases.py.
@@ -39,6 +40,7 @@ from parity.fuzzing.case_layers import (
 )
 from parity.fuzzing.graph_cases import MERGES, GraphCase
 from rnn_core import layers
+from rnn_core.serialization import snake_case
 from rnn_core.several import as_list, unpacked
 
 _STATES = ("SimpleRNN", "RNN", "Bidirectional")
@@ -58,6 +60,7 @@ def draw_graph(seed: int, backend: str = "tensorflow") -> GraphCase:
     r = random.Random(f"graph {seed}")
     optimizer, dtype = draw_optimizer(r)
     growing = _Growing(r, backend, dtype, r.randint(1, LARGEST["batch"]), r.randint(1, LARGEST["timesteps"]))
+    growing.as_keras_names = random.Random(f"names {seed}").random() < 0.3
     growing.begin()
     for _ in range(r.randint(2, 6)):
         r.choice([growing.again, growing.again, growing.merge, growing.merge, *[growing.layer] * 4])()
@@ -95,6 +98,7 @@ class _Growing:
         self.outputs: list[Config] = []
         self.symbols: dict[str, Any] = {}
         self.made: dict[str, Any] = {}  # the engine's layers
+        self.as_keras_names = False
         self.free: list[str] = []  # what nothing was called on
         self.heads: list[str] = []  # what was made for a loss: nothing is called on it
 
@@ -127,7 +131,11 @@ class _Growing:
 
     def add(self, named: Named) -> Named:
         """Make a layer; return it with its name."""
-        kind, given = named[0], {"name": f"layer_{len(self.layers)}", **without_faults(named[1], self.backend)}
+        kind, name = named[0], f"layer_{len(self.layers)}"
+        if self.as_keras_names:  # operations of Keras' own have such names, too
+            same = sum(kind == other for other, _ in self.layers)
+            name = snake_case(kind) + (f"_{same}" if same else "")
+        given = {"name": name, **without_faults(named[1], self.backend)}
         self.layers.append((kind, given))
         self.made[given["name"]] = eval(layer_as_python((kind, given)), {"layers": layers, "dtype": "float64"})
         return kind, given

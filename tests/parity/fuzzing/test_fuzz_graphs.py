@@ -74,6 +74,7 @@ def test_the_graphs_have_everything():
     assert share(lambda case: len({one["mask"] for one in case.inputs}) > 1) > 0.03  # of one input, not of another
     assert {one["kind"] for case in SOME for one in case.inputs} == {"sequence", "row", "words"}
     assert {case.dtype for case in SOME} == {"float64", "float32"}
+    assert 0.2 < share(lambda case: not case.layers[0][1]["name"].startswith("layer_")) < 0.4  # as Keras names them
 
 
 def test_what_is_keras_own_fault_is_not_drawn():
