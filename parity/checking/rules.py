@@ -29,7 +29,8 @@ engine rounds them to a grid on their way, lest they become denormal numbers (rn
 What escapes longest are gradients and slots that cancel or come from saturated units: with limits of hundreds of eps.
 
 Limits are finite: where noise or Keras' float32 overflows, it is 16 eps. Values that are not finite agree only where
-the reference has the same ones, or in float32 is beyond what that can hold.
+the reference has the same ones, or in float32 is beyond what that can hold; where it has NaN, such as infinity times 0,
+an infinity will do: the engine has tiny numbers in the place of some zeros.
 """
 
 from __future__ import annotations
@@ -132,12 +133,13 @@ def _problem(values: dict[Place, Any]) -> str:
 
 
 def _errors(values: Any, reference: Any, scale: float, dtype: str, where: Any = True) -> tuple[float, float]:
-    """Return the largest and the root mean square error in eps of `scale`; not a number on both sides is no error."""
+    """Return the largest and the root mean square error in eps of `scale`; for NaN all that is not finite is right."""
     long = np.longdouble
     a, b = np.asarray(values, long), np.asarray(reference, long)
     with np.errstate(all="ignore"):
         b = np.where(np.isinf(b.astype(dtype)), b.astype(dtype), b)  # what the dtype has no room for
-        error = np.where((a == b) | (np.isnan(a) & np.isnan(b)) | ~np.asarray(where), 0.0, np.abs(a - b)).astype(float)
+        same = (a == b) | (np.isnan(b) & ~np.isfinite(a)) | ~np.asarray(where)
+        error = np.where(same, 0.0, np.abs(a - b)).astype(float)
         error[np.isnan(error)] = np.inf
         error /= unit(dtype, scale)
         largest = float(error.max(initial=0.0))

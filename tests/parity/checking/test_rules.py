@@ -123,6 +123,19 @@ def test_what_is_not_finite_agrees_only_with_the_same_in_the_reference(value):
     assert not line("float32", ours32=broken, keras32=broken).holds  # NaN on both sides is no agreement
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_an_infinity_will_do_where_the_reference_has_nan(dtype):
+    """Infinity times 0 there is infinity times a tiny number here; what is infinite there must be the same here."""
+    parts = {value: np.array([1.0, -2.0, value]) for value in (np.nan, np.inf, -np.inf, 0.0)}
+    for keras, ours, held in (
+        (np.nan, np.inf, True), (np.nan, -np.inf, True), (np.nan, 0.0, False), (np.inf, np.nan, False)
+    ):  # fmt: skip
+        there, here = parts[keras], parts[ours]
+        given = {"ours": there, "keras": there, "keras32": there, "exact": there, "noisy": [there]}
+        given["ours" if dtype == "float64" else "ours32"] = here
+        assert line(dtype, **{"ours32": there, **given}).holds is held
+
+
 def test_what_float32_cannot_hold_is_infinite_there():
     far = np.array([1.0, -1e40, 4.0])
     given = {"ours": far, "keras": far, "exact": far, "noisy": [far]}
