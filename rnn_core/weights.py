@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,31 @@ class WeightSpec:
         self.initializer = initializer
         self.regularizer = regularizer
         self.constraint = constraint
+
+
+class _Weight:
+    """A weight of a layer that has it not yet, or not at all: a view of that name in the layer takes its place."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Any, cls: type) -> NoReturn:
+        why = "" if layer is None or layer.built else "; it is not built yet, so it has no weights"
+        raise AttributeError(f"{cls.__name__!r} object has no attribute {self.name!r}{why}.", name=self.name, obj=layer)
+
+
+def weight() -> Any:
+    """Declare a weight in a layer's class, ``kernel: Array = weight()``, so that it is known by name before it is made.
+
+    Examples
+    --------
+    >>> from rnn_core.layers import Dense
+    >>> Dense(2).kernel
+    Traceback (most recent call last):
+        ...
+    AttributeError: 'Dense' object has no attribute 'kernel'; it is not built yet, so it has no weights.
+    """
+    return _Weight()
 
 
 def total_size(specs: Sequence[WeightSpec]) -> int:

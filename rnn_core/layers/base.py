@@ -11,7 +11,7 @@ import copy
 import functools
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from rnn_core.naming import auto_name
 from rnn_core.records import Record
 from rnn_core.serialization import snake_case
 from rnn_core.tensors import Tensor, Variable
-from rnn_core.unsupported import missing_attribute, refuse_arguments, refuse_overriding
+from rnn_core.unsupported import NamesWhatIsMissing, refuse_arguments, refuse_overriding
 from rnn_core.weights import WeightSpec, checked_values, initial_vector, total_size, views
 
 Array = NDArray[Any]
@@ -46,7 +46,7 @@ def _building_all(build: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-class Layer:
+class Layer(NamesWhatIsMissing, kind="layer"):
     """The base of all layers.
 
     Parameters
@@ -337,11 +337,6 @@ class Layer:
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make a layer from what :meth:`get_config` returned."""
         return cls(**config)
-
-    if not TYPE_CHECKING:  # mypy would take any name for one that is there
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(self, "layer", name, vars(self).get("built", True))
 
     def __copy__(self) -> Self:
         """Copy deeply: two layers that draw from one stream, or write to one state, would not be two."""

@@ -11,6 +11,7 @@ from rnn_core import activations, constraints, initializers, regularizers
 from rnn_core.checks import positive_int
 from rnn_core.layers.base import InputShape, Layer, Shape
 from rnn_core.records import Record, batch_array
+from rnn_core.weights import weight
 
 Array = NDArray[Any]
 
@@ -28,6 +29,8 @@ class DenseRecord(Record):
     preactivation, output : ndarray, shape (batch, [timesteps,] units)
         One array where the derivative of the activation is written in its output (relu, tanh, sigmoid, ...), unless
         :meth:`keep_logits` was called.
+    saved : ndarray, shape (batch, [timesteps,] units)
+        One of the two: what the activation's derivative is written in.
     d_preactivation : ndarray, shape (batch, [timesteps,] units)
     d_kernel, d_bias : ndarray
         Views into the model's vector of gradients.
@@ -49,6 +52,7 @@ class DenseRecord(Record):
         self.output = self.preactivation
         if layer.activation.needs == "input":
             self.output = batch_array(outputs, dtype)
+        self.saved = self.output if layer.activation.needs == "output" else self.preactivation
         if d_vector is not None:
             d_weights = layer.views(d_vector)
             self.d_affine = d_vector.reshape(width, units)
@@ -61,7 +65,10 @@ class DenseRecord(Record):
     def keep_logits(self) -> Array:
         """Return the array of pre-activations: the loss is taken of them, and so ``backward`` is handed da, not dy."""
         self.is_handed_da = True
-        self.output = batch_array(self.output.shape, self.output.dtype)
+        output = batch_array(self.output.shape, self.output.dtype)
+        if self.saved is self.output:
+            self.saved = output
+        self.output = output
         return self.preactivation
 
 
@@ -121,8 +128,8 @@ class Dense(Layer):
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
     input_layout: ClassVar[str] = "(batch, features) or (batch, timesteps, features)"
 
-    kernel: Array
-    bias: Array
+    kernel: Array = weight()
+    bias: Array = weight()
     affine: Array
     """Kernel and bias as one matrix, shape (features + 1, units); the kernel alone without bias."""
 
@@ -187,7 +194,7 @@ class Dense(Layer):
         """da = dy * act'(a);  [dK; db] = [x, 1]ᵀ da;  dx = da Kᵀ"""
         da = r.d_rows
         if not r.is_handed_da:
-            self.through_activation(r, d_output)
+            self.activation.backward(r.saved, d_output, r.d_preactivation, r.scratch)
         elif r.is_sequence:
             np.copyto(r.d_preactivation, d_output)
         else:
@@ -200,8 +207,7 @@ class Dense(Layer):
 
     def through_activation(self, r: DenseRecord, d_output: Array) -> Array:
         """da = dy * act'(a)"""
-        saved = r.output if self.activation.needs == "output" else r.preactivation
-        self.activation.backward(saved, d_output, r.d_preactivation, r.scratch)
+        self.activation.backward(r.saved, d_output, r.d_preactivation, r.scratch)
         return r.d_preactivation
 
     @classmethod

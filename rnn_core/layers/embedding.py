@@ -11,6 +11,7 @@ from rnn_core import constraints, initializers, regularizers
 from rnn_core.checks import positive_int
 from rnn_core.layers.base import InputShape, Layer, Shape, shape_text
 from rnn_core.records import Record
+from rnn_core.weights import weight
 
 Array = NDArray[Any]
 
@@ -93,7 +94,7 @@ class Embedding(Layer):
     makes_mask: ClassVar[bool] = True
     input_layout: ClassVar[str] = "(batch, timesteps)"
 
-    embeddings: Array
+    embeddings: Array = weight()
 
     def __init__(
         self,

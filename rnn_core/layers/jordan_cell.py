@@ -11,6 +11,7 @@ from rnn_core import activations, constraints, initializers, regularizers
 from rnn_core.checks import positive_int, real
 from rnn_core.layers.base import InputShape, Shape
 from rnn_core.layers.cell import Cell, CellRecord
+from rnn_core.weights import weight
 
 Array = NDArray[Any]
 
@@ -93,11 +94,11 @@ class JordanCell(Cell):
 
     output_state = None
 
-    kernel: Array
-    recurrent_kernel: Array
-    bias: Array
-    output_kernel: Array
-    output_bias: Array
+    kernel: Array = weight()
+    recurrent_kernel: Array = weight()
+    bias: Array = weight()
+    output_kernel: Array = weight()
+    output_bias: Array = weight()
 
     def __init__(
         self,
@@ -207,8 +208,8 @@ class JordanCell(Cell):
         config |= {"decay": self.decay, "use_bias": self.use_bias}
         config |= {name: activations.serialize(getattr(self, name)) for name in ("activation", "output_activation")}
         for kind, module in (("initializer", initializers), ("regularizer", regularizers), ("constraint", constraints)):
-            for weight in ("kernel", "recurrent", "output", "bias"):
-                config[f"{weight}_{kind}"] = module.serialize(getattr(self, f"{weight}_{kind}"))
+            for kernel in ("kernel", "recurrent", "output", "bias"):
+                config[f"{kernel}_{kind}"] = module.serialize(getattr(self, f"{kernel}_{kind}"))
         return config
 
 

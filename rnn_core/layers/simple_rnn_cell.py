@@ -13,6 +13,7 @@ from rnn_core.layers.base import InputShape, Layer, Shape
 from rnn_core.layers.cell import Cell, CellRecord
 from rnn_core.layers.dropout import draw_dropout_mask
 from rnn_core.random import stream
+from rnn_core.weights import weight
 
 Array = NDArray[Any]
 
@@ -23,9 +24,9 @@ class SimpleRNNSettings(Layer):
     # Kernel and bias lie next to each other, so that together they are one matrix: see SimpleRNN.affine.
     memory_order: ClassVar[tuple[str, ...]] = ("recurrent_kernel", "kernel", "bias")
 
-    kernel: Array
-    recurrent_kernel: Array
-    bias: Array
+    kernel: Array = weight()
+    recurrent_kernel: Array = weight()
+    bias: Array = weight()
 
     def __init__(
         self,

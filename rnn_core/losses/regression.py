@@ -16,6 +16,8 @@ from rnn_core import checks
 from rnn_core.losses.base import EPSILON, BuiltInLoss, ElementwiseLoss
 from rnn_core.losses.shapes import Array
 
+multiply, subtract = np.multiply, np.subtract
+
 
 class MeanSquaredError(ElementwiseLoss):
     """e = (p - y)^2,  e' = 2 (p - y).
@@ -50,11 +52,11 @@ class MeanSquaredError(ElementwiseLoss):
         averages = self.reduction == "sum_over_batch_size" or self.reduction in ("mean", "mean_with_sample_weight")
         if sample_weight is not None or mask is not None or not averages or y_true.shape != y_pred.shape:
             return super().value_and_gradient(y_true, y_pred, d_pred, sample_weight, mask)
-        np.subtract(y_pred, y_true, d_pred)
+        subtract(y_pred, y_true, d_pred)
         d = d_pred.ravel("K")  # in memory order: a view for time-major memory too
         n = d.size
         loss = float(d.dot(d)) / n
-        np.multiply(d_pred, _two_over(n, d.dtype), d_pred)
+        multiply(d_pred, _two_over(n, d.dtype), d_pred)
         return loss
 
 

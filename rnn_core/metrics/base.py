@@ -11,7 +11,7 @@ double precision. Source: ``keras/src/metrics/reduction_metrics.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from rnn_core.config import floatx, standardize_dtype
 from rnn_core.losses.shapes import apply_mask, squeeze_or_expand
 from rnn_core.serialization import snake_case
-from rnn_core.unsupported import missing_attribute
+from rnn_core.unsupported import NamesWhatIsMissing
 
 Array = NDArray[Any]
 
 
-class Metric:
+class Metric(NamesWhatIsMissing, kind="metric"):
     """The base of all metrics, and of your own: define the three methods below.
 
     Parameters
@@ -55,11 +55,6 @@ class Metric:
         """Add a batch and return the value so far."""
         self.update_state(*args, **kwargs)
         return self.result()
-
-    if not TYPE_CHECKING:  # mypy would take any name for one that is there
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(self, "metric", name, True)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, with Keras' keys."""

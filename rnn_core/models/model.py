@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,12 @@ from rnn_core.naming import auto_name
 from rnn_core.serialization import snake_case
 from rnn_core.several import as_list, shape_of, unpacked
 from rnn_core.tensors import Tensor
-from rnn_core.unsupported import MODEL_STEPS, missing_attribute, refuse_overriding
+from rnn_core.unsupported import MODEL_STEPS, NamesWhatIsMissing, refuse_overriding
 
 Array = NDArray[Any]
 
 
-class Model(SharedVector):
+class Model(SharedVector, NamesWhatIsMissing, kind="model"):
     """A graph of layers on one vector of weights.
 
     Parameters
@@ -90,11 +90,6 @@ class Model(SharedVector):
         refuse_overriding(
             cls, MODEL_STEPS, "make a model with Sequential or Model(inputs, outputs), and train it with fit"
         )
-
-    if not TYPE_CHECKING:  # mypy would take any name for one that is there
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(self, "model", name, True)
 
     # Building.
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from rnn_core.optimizers import options, schedules
 from rnn_core.optimizers.chunks import Array, Chunk, cut
 from rnn_core.optimizers.rate import LearningRate
 from rnn_core.serialization import snake_case
-from rnn_core.unsupported import missing_attribute, refuse_arguments, refuse_overriding
+from rnn_core.unsupported import NamesWhatIsMissing, refuse_arguments, refuse_overriding
 
 add, copyto, multiply, subtract = np.add, np.copyto, np.multiply, np.subtract
 
@@ -39,7 +39,7 @@ FLUSH_EVERY = 64  # steps
 _AVERAGE = "model_variables_moving_average"  # Keras' name for the average of the weights
 
 
-class Optimizer:
+class Optimizer(NamesWhatIsMissing, kind="optimizer"):
     """The base of all optimizers.
 
     Parameters
@@ -135,11 +135,6 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         self._set_learning_rate(value, zero_allowed=True)  # what a callback computes may end on 0
-
-    if not TYPE_CHECKING:  # mypy would take any name for one that is there
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(self, "optimizer", name, True)
 
     def _set_learning_rate(self, value: Any, zero_allowed: bool) -> None:
         owner = type(self).__name__
@@ -239,6 +234,8 @@ class Optimizer:
         ValueError
             If the optimizer is not built, or a schedule gives a learning rate below 0.
         """
+        if not self.built:
+            raise self._unbuilt()
         self._prepare()
         if self._clips:
             self._clip()
@@ -256,8 +253,7 @@ class Optimizer:
             self._flush()
 
     def _prepare(self) -> None:
-        """Check that it is built, and refresh the scalars that change from step to step."""
-        self._check_built()
+        """Refresh the scalars that change from step to step."""
         if self._schedule is not None:
             rate = self.learning_rate
             if not 0 <= rate < math.inf:
@@ -267,9 +263,8 @@ class Optimizer:
                 )
             self._lr.fill(rate)
 
-    def _check_built(self) -> None:
-        if not self.built:
-            raise ValueError(f"{type(self).__name__} {self.name!r} is not built yet: compile and build its model.")
+    def _unbuilt(self) -> ValueError:
+        return ValueError(f"{type(self).__name__} {self.name!r} is not built yet: compile and build its model.")
 
     def _update(self, chunk: Chunk) -> None:
         """Apply the optimizer's rule to one chunk, in place."""
@@ -353,7 +348,8 @@ class Optimizer:
             changed then.
         """
         owner, expected = type(self).__name__, self.get_state()
-        self._check_built()
+        if not self.built:
+            raise self._unbuilt()
         if set(state) != set(expected):
             raise ValueError(f"{owner}: state must have the entries {sorted(expected)}, got {sorted(state)}.")
         for name, value in expected.items():

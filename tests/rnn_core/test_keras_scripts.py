@@ -258,6 +258,7 @@ ASKED = [
     (lambda: a_model(rnn_core).nonsense, AttributeError, "has no attribute 'nonsense'"),
     (lambda: a_model(rnn_core).layers[0].cell, AttributeError, "layer.kernel"),
     (lambda: rnn_core.layers.Dense(1).kernel, AttributeError, "not built yet"),
+    (lambda: a_model(rnn_core).layers[-1].embeddings, AttributeError, "has no attribute 'embeddings'$"),
     (lambda: rnn_core.layers.Dense(1).output, AttributeError, "is part of no model yet"),
     (lambda: rnn_core.optimizers.SGD().apply_gradients([]), AttributeError, "train_on_batch"),
     (lambda: rnn_core.metrics.Mean().add_weight(), AttributeError, "reset_state"),
@@ -276,6 +277,33 @@ ASKED = [
 def test_what_there_is_instead_is_said(ask, error, message):
     with pytest.raises(error, match=message):
         ask()
+
+
+@pytest.mark.parametrize(
+    ("make", "missing", "there"),
+    [
+        (lambda: a_model(rnn_core), "save", "fit"),
+        (lambda: rnn_core.layers.Dense(1), "call", "build"),
+        (lambda: rnn_core.optimizers.SGD(), "apply", "step"),
+        (lambda: rnn_core.metrics.Mean(), "variables", "result"),
+    ],
+)
+def test_what_is_missing_is_not_listed_and_an_attribute_of_a_user_takes_its_place(make, missing, there):
+    instance = make()
+    assert there in dir(instance)
+    assert missing not in dir(instance)
+    assert not hasattr(type(instance), missing)
+    setattr(instance, missing, 3)
+    assert getattr(instance, missing) == 3
+    assert missing in dir(instance)
+
+
+def test_a_weight_that_the_settings_leave_out_is_not_called_unbuilt():
+    layer = rnn_core.layers.Dense(1, use_bias=False)
+    layer.build((None, 3))
+    assert not hasattr(layer, "bias")
+    with pytest.raises(AttributeError, match=r"has no attribute 'bias'\.$"):
+        _ = layer.bias
 
 
 def test_copies_and_pickles_are_not_disturbed_by_the_refusals():
