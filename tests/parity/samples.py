@@ -18,8 +18,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = require_keras()
 
 BACKEND = keras.backend.backend()
-DTYPES = ("float32", "float64")
-"""What Keras computes in; on JAX and torch float64 is float64 only within ``parity.floatx("float64")``."""
 
 PARAMETRISED = [
     activations.Relu(0.1, 1.5, 0.3),

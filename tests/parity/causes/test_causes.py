@@ -15,6 +15,7 @@ from parity.checking.run import check
 from rnn_core import activations, losses, optimizers
 from rnn_core.layers import Dense
 
+from ..samples import BACKEND
 from .planted import (
     BATCH,
     FEATURES,
@@ -141,6 +142,7 @@ def test_the_detail_says_which_setting_differs():
     assert str(cause) == "stale state in 'lower' (stateful True here, False in Keras)"
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="its tanh is rounded correctly, NumPy's is over its limit in one draw")
 def test_a_fault_that_only_the_float32_model_has_is_named():
     """A changed call is lost in the float64 twin of a float32 model: the search is made in float32."""
     model = stack(dtype="float32")

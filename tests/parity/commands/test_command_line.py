@@ -194,10 +194,12 @@ def test_bad_arguments_are_one_line_and_status_2(capsys, arguments):
 
 
 @pytest.mark.parametrize("arguments", [[], ["fuzz"]])
-def test_without_keras_one_line_says_what_to_install(capsys, monkeypatch, arguments):
+@pytest.mark.parametrize(("backend", "what"), [("tensorflow", "'rnn-core[keras]'"), ("torch", "keras torch")])
+def test_without_keras_one_line_says_what_to_install(capsys, monkeypatch, arguments, backend, what):
     monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
     assert main(arguments) == 2
-    assert "pip install 'rnn-core[keras]'" in one_line(capsys.readouterr().err)
+    assert f"pip install {what}" in one_line(capsys.readouterr().err)
 
 
 def test_tensorflow_does_not_greet():

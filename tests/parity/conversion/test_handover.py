@@ -18,8 +18,6 @@ from rnn_core.optimizers.schedules import ExponentialDecay, PolynomialDecay
 
 from ..samples import BACKEND
 
-pytestmark = pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras rounds float64 to float32")
-
 OPTIMIZERS = {
     "RMSprop": optimizers.RMSprop,
     "RMSprop, momentum, centered": lambda: optimizers.RMSprop(momentum=0.9, centered=True),
@@ -92,6 +90,8 @@ def test_a_model_trained_here_goes_on_in_keras_as_if_it_had_stayed(optimizer):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 def test_a_model_trained_in_keras_goes_on_here_as_if_it_had_stayed(optimizer):
+    if BACKEND == "jax" and optimizer().use_ema:
+        pytest.skip("with averaged weights Keras on JAX raises a TypeError in its own second fit")
     x, y = windows()
     with floatx("float64"):
         theirs = to_keras(the_model(optimizer()))
@@ -206,6 +206,7 @@ for optimizer in (
 """
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the strategy is TensorFlow's")
 def test_under_a_mirrored_strategy_two_devices_do_what_one_does():
     """In a process of its own: logical devices must be there before TensorFlow starts."""
     done = subprocess.run([sys.executable, "-c", ON_TWO_DEVICES], capture_output=True, text=True, timeout=120)

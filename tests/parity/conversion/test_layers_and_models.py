@@ -20,11 +20,9 @@ from rnn_core import activations, layers, losses, metrics, optimizers, regulariz
 from rnn_core.models import Sequential
 
 from .. import samples
-from ..samples import ACTIVATIONS, CONSTRAINTS, DTYPES, few, keras
+from ..samples import ACTIVATIONS, CONSTRAINTS, few, keras
 
 any_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
-keras_dtype = pytest.mark.parametrize("dtype", DTYPES)
-in_float64 = pytest.mark.skipif("float64" not in DTYPES, reason="Keras computes in float64 on TensorFlow only")
 
 
 def states_of(model: Sequential) -> list[np.ndarray]:
@@ -170,7 +168,7 @@ def test_small_objects_come_back_the_same(dtype):
             assert ours is None or back.get_config() == ours.get_config()
 
 
-@keras_dtype
+@any_dtype
 def test_a_model_goes_through_a_file_of_keras(dtype, tmp_path):
     model = trained(optimizers.Adam(amsgrad=True, use_ema=True), dtype=dtype, kernel_constraint="unit_norm")
     to_keras(model).save(tmp_path / "model.keras")
@@ -189,7 +187,7 @@ def test_models_that_are_not_built_or_have_no_layers_come_back():
 
 
 def test_a_model_that_keras_made_keeps_everything_there():
-    with floatx("float64" if "float64" in DTYPES else "float32"):
+    with floatx("float64"):
         model = keras.Sequential(
             [
                 keras.Input((4, 2), name="window"),
@@ -218,7 +216,6 @@ def test_a_model_that_keras_made_keeps_everything_there():
 # Twins compute the same.
 
 
-@in_float64
 @pytest.mark.parametrize("activation", [a for a in ACTIVATIONS if a.name != "sparsemax"], ids=repr)
 def test_an_activation_computes_the_same(activation):
     """But for sparsemax, where Keras 3.15 is wrong."""
@@ -228,18 +225,15 @@ def test_an_activation_computes_the_same(activation):
     np.testing.assert_allclose(activation(x), to_numpy(theirs(x)), rtol=1e-6, atol=1e-15)
 
 
-@in_float64
 def test_penalties_and_constraints_compute_the_same_to_the_last_digits():
     w = np.random.default_rng(0).standard_normal((5, 4))
-    for regularizer in samples.REGULARIZERS[1:]:
-        theirs = to_keras_object("", "regularizer", regularizer, "float64")
-        np.testing.assert_allclose(regularizer(w), to_numpy(theirs(keras.ops.convert_to_tensor(w))), rtol=1e-14)
-    for constraint in CONSTRAINTS[1:]:
-        theirs = to_keras_object("", "constraint", constraint, "float64")
-        np.testing.assert_allclose(constraint(w), to_numpy(theirs(keras.ops.convert_to_tensor(w))), rtol=1e-14)
+    parts = {"regularizer": samples.REGULARIZERS[1:], "constraint": CONSTRAINTS[1:]}
+    for kind, ours in ((kind, ours) for kind, some in parts.items() for ours in some):
+        theirs = to_keras_object("", kind, ours, "float64")
+        with floatx("float64"):
+            np.testing.assert_allclose(ours(w), to_numpy(theirs(keras.ops.convert_to_tensor(w))), rtol=1e-14)
 
 
-@in_float64
 @pytest.mark.parametrize("index", range(len(samples.some_optimizers())))
 def test_optimizers_take_the_same_steps_in_float64(index):
     """Keras on TensorFlow rounds Python floats to float32, also for float64 weights: these are not."""
@@ -262,7 +256,7 @@ def test_optimizers_take_the_same_steps_in_float64(index):
     assert slots_of(theirs.optimizer).keys() == ours.slots.keys()
 
 
-@keras_dtype
+@any_dtype
 def test_a_state_is_taken_along(dtype):
     model = Sequential(
         [layers.Input(batch_shape=(2, 4, 2), dtype=dtype), layers.SimpleRNN(3, stateful=True, dtype=dtype, name="rnn")]
