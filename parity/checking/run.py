@@ -8,10 +8,12 @@ All four sides get the same numbers (weights and data rounded to float32, which 
 
 Errors are counted in eps of max|reference|, both the largest and the root mean square error. What they must meet:
 
-- float32: ours at most twice Keras' own error. Both round in other places, so neither is exact, and the ratio of two
-  such errors is near 1. One eps is always granted: Keras may happen to be exact.
+- float32: ours at most twice Keras' own error, or 16 eps. Both round in other places, so neither is exact, and the
+  ratio of two such errors is near 1; but Keras may happen to be exact, or add up in a luckier order.
 - float64: the difference is at most 16 eps, or 8 times as many eps as one eps of noise costs the same quantity:
   measured in ``np.longdouble``, with noise on the weights and on what activations put out (reference.py).
+
+In place of 16 eps, long sums are granted 2 sqrt(terms) of them (rules.py).
 
 The reference is Keras' float64 and not ours: a fault of ours that is in both precisions then shows in both. Where Keras
 has constants in float32 in a float64 model (gelu's, for one), our side gets the same (keras_constants.py).
@@ -112,7 +114,7 @@ def check(
         backend = next(side.backend for side in sides.values() if isinstance(side, KerasSide))
         said = same_constants(sides) if backend == "tensorflow" else []
         reference = ReferenceSide(our_side(sides).model)
-        look = Look(sides, reference, batch, np.random.default_rng(0))
+        look = Look(sides, reference, batch, np.random.default_rng(0), again=True)
         first = {key: look.figures(key) for key in look.keys}
         places = [(key, dtype) for dtype in ("float64", "float32") if dtype in dtypes for key in look.keys]
         lines = [judge(key, dtype, [first[key]], mutual) for key, dtype in places]

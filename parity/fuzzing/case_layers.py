@@ -24,6 +24,7 @@ Named = tuple[str, Config] | list[Any]
 """A class and its arguments."""
 
 LARGEST = {"batch": 4, "timesteps": 5, "features": 3, "units": 4}
+TIMES = {"batch": 10, "timesteps": 4}  # where they are large
 WORDS = 4
 
 _WITH_ARGUMENTS: list[Named] = [
@@ -47,6 +48,17 @@ _CONSTRAINTS: list[Named] = [
 _WEIGHTS = [f"{w}_{kind}" for w in ("kernel", "recurrent", "bias") for kind in ("regularizer", "constraint")]
 ANY = "any"
 """In place of an activation: any of them."""
+
+
+def batch_and_timesteps(r: random.Random, seed: int) -> tuple[int, int]:
+    """Return two sizes: small, but in one case of ten such that sums are long and recurrent loops have several blocks.
+
+    Whether they are is drawn by itself, so that the rest of a case does not depend on it.
+    """
+    batch, timesteps = r.randint(1, LARGEST["batch"]), r.randint(1, LARGEST["timesteps"])
+    if random.Random(f"sizes {seed}").random() < 0.1:
+        batch, timesteps = batch * TIMES["batch"], timesteps * TIMES["timesteps"]
+    return batch, timesteps
 
 
 def config(named: Named) -> Config:

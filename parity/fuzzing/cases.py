@@ -57,7 +57,16 @@ from parity.fuzzing.case_compiled import (
     draw_sample_weight,
     last_layer_for,
 )
-from parity.fuzzing.case_layers import LARGEST, Config, Named, any_layer, simple_rnn, widened, without_faults
+from parity.fuzzing.case_layers import (
+    LARGEST,
+    Config,
+    Named,
+    any_layer,
+    batch_and_timesteps,
+    simple_rnn,
+    widened,
+    without_faults,
+)
 from rnn_core.models import Sequential
 
 
@@ -183,11 +192,12 @@ def draw_chain(seed: int, backend: str = "tensorflow") -> ChainCase:
     states = [name for name in names if r.random() < 0.6] if r.random() < 0.3 else []
     kinds, stateful = {name for name, _ in stack}, any(given.get("stateful") for _, given in stack)
     optimizer, dtype = draw_optimizer(r)
+    batch, timesteps = batch_and_timesteps(r, seed)
     return ChainCase(
         seed=seed,
         dtype=dtype,
-        batch=r.randint(1, LARGEST["batch"]),
-        timesteps=r.randint(1, LARGEST["timesteps"]),
+        batch=batch,
+        timesteps=timesteps,
         features=r.randint(1, LARGEST["features"]),
         layers=list(stack),
         loss=loss.loss,

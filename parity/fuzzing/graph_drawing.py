@@ -33,6 +33,7 @@ from parity.fuzzing.case_layers import (
     Config,
     Named,
     any_layer,
+    batch_and_timesteps,
     embedding,
     simple_rnn,
     widened,
@@ -59,7 +60,7 @@ def draw_graph(seed: int, backend: str = "tensorflow") -> GraphCase:
     """
     r = random.Random(f"graph {seed}")
     optimizer, dtype = draw_optimizer(r)
-    growing = _Growing(r, backend, dtype, r.randint(1, LARGEST["batch"]), r.randint(1, LARGEST["timesteps"]))
+    growing = _Growing(r, backend, dtype, *batch_and_timesteps(r, seed))
     growing.as_keras_names = random.Random(f"names {seed}").random() < 0.3
     growing.begin()
     for _ in range(r.randint(2, 6)):

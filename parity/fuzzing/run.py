@@ -5,10 +5,7 @@
     seed, seed + 1, ... --draw--> case --check--> holds
                                         '-------> fails --shrink--> a smaller Case --> a script that reproduces it
 
-A case also fails when either engine raises an error. In float32 two engines that round in another order can differ by
-more than twice the error of the luckier one, and in thousands of cases with a hundred lines each some do. So a case
-fails there by what is over both of the limits that a line may have, twice Keras' own error and 16 eps of
-max|reference|; cases over the first alone are counted and told. In float64 there is one limit (rules.py).
+A case also fails when either engine raises an error.
 """
 
 from __future__ import annotations
@@ -19,8 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from parity.backend import require_keras
-from parity.checking.line import Line
-from parity.checking.rules import SIXTEEN_EPS
 from parity.checking.run import STAGES, check
 from parity.fuzzing.case_layers import Config
 from parity.fuzzing.drawing import Case, draw
@@ -76,15 +71,10 @@ class FuzzResult:
         Seeds `seed` to ``seed + cases - 1`` were tried.
     failures : list of Failure
     seconds : float
-    rounded : list of int
-        Seeds of cases that hold, but in float32 some line is over twice Keras' own error, within 16 eps.
     """
 
-    def __init__(
-        self, seed: int, cases: int, failures: list[Failure], seconds: float, rounded: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, seed: int, cases: int, failures: list[Failure], seconds: float) -> None:
         self.seed, self.cases, self.failures, self.seconds = seed, cases, failures, seconds
-        self.rounded = list(rounded)
 
     @property
     def holds(self) -> bool:
@@ -96,11 +86,7 @@ class FuzzResult:
         """One sentence."""
         seeds = f"seeds {self.seed} to {self.seed + self.cases - 1}"
         found = f"{len(self.failures):,} of {self.cases:,} cases fail" if self.failures else f"all {self.cases:,} hold"
-        told = f"fuzz, {seeds}: {found} ({self.seconds:.1f} s, {self.seconds / self.cases:.3f} s a case)."
-        if self.rounded:
-            which = ", ".join(map(str, self.rounded))
-            told += f" In float32 {len(self.rounded)} of them go over twice Keras' error, within 16 eps: seeds {which}."
-        return told
+        return f"fuzz, {seeds}: {found} ({self.seconds:.1f} s, {self.seconds / self.cases:.3f} s a case)."
 
     def to_dict(self) -> Config:
         """Return the result as JSON takes it."""
@@ -109,7 +95,6 @@ class FuzzResult:
             "cases": self.cases,
             "seconds": self.seconds,
             "holds": self.holds,
-            "rounded": self.rounded,
             "failures": [failure.to_dict() for failure in self.failures],
         }
 
@@ -157,7 +142,6 @@ def fuzz(
         raise ValueError(f"fuzz: cases must be at least 1 and seed at least 0, got {cases} and {seed}.")
     keras = require_keras()
     failures: list[Failure] = []
-    rounded: list[int] = []
     start = time.perf_counter()
 
     def fault(case: Case) -> str:
@@ -167,10 +151,8 @@ def fuzz(
     try:
         while done < cases:
             case = draw(seed + done, keras.backend.backend())
-            what, is_rounded = judged(case, dtypes, draws)
+            what = fault(case)
             done += 1
-            if is_rounded:
-                rounded.append(case.seed)
             if what:
                 failures.append(Failure(case, case, what, dtypes, draws))
                 if shrinking:
@@ -182,7 +164,7 @@ def fuzz(
     except KeyboardInterrupt:
         if not failures:
             raise
-    return FuzzResult(seed, done, failures, time.perf_counter() - start, rounded)
+    return FuzzResult(seed, done, failures, time.perf_counter() - start)
 
 
 def dtypes_of(case: Case) -> tuple[str, ...]:
@@ -192,11 +174,6 @@ def dtypes_of(case: Case) -> tuple[str, ...]:
 
 def fault_of(case: Case, dtypes: Sequence[str] | None = None, draws: int = DRAWS) -> str:
     """Return how a case fails in a sentence, "" if it holds."""
-    return judged(case, dtypes, draws)[0]
-
-
-def judged(case: Case, dtypes: Sequence[str] | None = None, draws: int = DRAWS) -> tuple[str, bool]:
-    """Return how a case fails, "" if it holds, and whether it holds by the second of float32's limits alone."""
     try:
         with warnings.catch_warnings():
             # Keras', where a mask ends in Flatten and its like: so does ours.
@@ -207,12 +184,5 @@ def judged(case: Case, dtypes: Sequence[str] | None = None, draws: int = DRAWS) 
                 model, data = case._replace(steps=0).build()
             report = check(model, **data, dtypes=dtypes or dtypes_of(case), draws=draws)
     except Exception as error:  # whatever it is, it is a finding
-        return f"{type(error).__name__}: {error}", False
-    if all(_is_rounding(line) for line in report.bad):
-        return "", not report.holds
-    return report.summary.partition(": ")[2], False
-
-
-def _is_rounding(line: Line) -> bool:
-    """Whether a line is of float32, and ours errs by no more than 16 eps."""
-    return line.dtype == "float32" and not line.problem and line.ours <= SIXTEEN_EPS
+        return f"{type(error).__name__}: {error}"
+    return "" if report.holds else report.summary.partition(": ")[2]

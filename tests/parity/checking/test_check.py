@@ -18,7 +18,7 @@ from parity.checking.report import Report
 from parity.checking.run import check
 from parity.conversion.models import to_keras
 from rnn_core import activations, losses, optimizers
-from rnn_core.layers import Dense, Dropout, Input, Masking, SimpleRNN
+from rnn_core.layers import Dense, Dropout, Input, Masking, SimpleRNN, TimeDistributed
 from rnn_core.models import Sequential
 from rnn_core.tutorial import Tutorial
 
@@ -388,6 +388,38 @@ def test_a_report_as_json():
 )
 def test_a_line_holds_within_its_limits(changed, holds):
     assert line(**changed).holds is holds
+
+
+# --- what rounds, and what only seems to ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sum_over_many_steps_may_round_in_another_order(seed):
+    """Keras' float32 is closer by luck of its order in some line of most of these, by more than twice."""
+    draws = np.random.default_rng(seed)
+    tagger = [SimpleRNN(8, return_sequences=True), TimeDistributed(Dense(4, "softmax"))]
+    model = Sequential([Input((None, 3)), *tagger])
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    report = check(model, draws.standard_normal((32, 8, 3)), draws.integers(0, 4, (32, 8)))
+    assert report.holds, report
+    terms = {line.name: line.rule for line in report.lines if "256 terms" in line.rule and line.kind != "loss"}
+    assert not terms.keys() & {"output", "input", "initial state"}
+    assert terms
+
+
+def test_a_value_that_is_another_one_each_time_is_found_however_small_the_difference(monkeypatch):
+    """As noise it would widen its own limit."""
+    right, draws = Dense.forward, np.random.default_rng(0)
+
+    def unsteady(self, r, x, training=False):
+        return right(self, r, x, training) * (1 + 1e-14 * draws.standard_normal())
+
+    assert check(stack(), X, Y, dtypes=["float64"]).holds
+    monkeypatch.setattr(Dense, "forward", unsteady)
+    report = check(stack(), X, Y, dtypes=["float64"])
+    assert report.first_bad is not None
+    assert report.first_bad.label == "output of middle"
+    assert report.first_bad.problem == "not the same when asked again, here"
 
 
 # --- errors ---------------------------------------------------------------------------------------------------

@@ -293,6 +293,8 @@ def test_an_input_that_keras_takes_for_a_bias_is_told(merge, row_first):
 def test_an_output_without_a_loss_has_no_weights_to_redraw(monkeypatch):
     monkeypatch.setattr(rules, "TWICE", 1e-9)
     monkeypatch.setattr(rules, "ONE_EPS", 1e-9)
+    monkeypatch.setattr(rules, "SIXTEEN_EPS", 1e-9)
+    monkeypatch.setattr(rules, "OF_ROOT", 1e-9)
     monkeypatch.setattr(run, "GROSS", np.inf)
     model = two("float32", loss=["mse", None])
     report = parity.check(model, INPUTS, TARGETS, draws=2)

@@ -71,6 +71,17 @@ def test_noise_that_overflows_leaves_16_eps(noise):
     assert not found.holds
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("terms", "limit"), [(1, 16), (64, 16), (400, 40), (10_000, 200)])
+def test_long_sums_are_granted_the_root_of_their_terms(dtype, terms, limit):
+    for error, held in ((limit, True), (limit + 1, False)):
+        given = {"ours": off(error)} if dtype == "float64" else {"ours32": off(error, EPS32), "keras32": REFERENCE}
+        found = judge(KEY, dtype, [figures_of(values(**given), terms=terms)], mutual=False)
+        assert found.holds is held
+        assert found.limit == limit
+        assert found.rule == (f"{limit} eps" if terms <= 64 else f"{limit} eps for {terms:,} terms")
+
+
 # --- float32 --------------------------------------------------------------------------------------------------
 
 
@@ -80,14 +91,18 @@ def test_noise_that_overflows_leaves_16_eps(noise):
         (1, 0, 0, ONE_EPS, "1 eps"),
         (4, 2, 0, 4, "twice Keras'"),
         (1, 0, 100, ONE_EPS, "1 eps"),  # what rounding costs is seen in Keras' own error, and nowhere else
+        (5, 2, 0, SIXTEEN_EPS, "16 eps"),
+        (2, 0, 0, SIXTEEN_EPS, "16 eps"),
+        (16, 7, 0, SIXTEEN_EPS, "16 eps"),
+        (40, 20, 0, 40, "twice Keras'"),
     ],
 )
-def test_ours_at_most_twice_keras_error(ours, keras, noise, limit, rule):
+def test_ours_at_most_twice_keras_error_or_16_eps(ours, keras, noise, limit, rule):
     given = {"keras32": off(keras, EPS32), "noisy": [off(noise)]}
     found = line("float32", ours32=off(ours, EPS32), **given)
     assert (found.ours, found.keras, found.limit, found.rule) == (ours, keras, limit, rule)
     assert found.holds
-    assert not line("float32", ours32=off(ours + 1, EPS32), **given).holds
+    assert not line("float32", ours32=off(max(limit, SIXTEEN_EPS) + 1, EPS32), **given).holds
 
 
 def test_where_keras_float32_overflows_16_eps_are_left():

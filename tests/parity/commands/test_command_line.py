@@ -136,7 +136,7 @@ def test_fuzz(capsys):
 
 
 def test_fuzz_that_fails_prints_a_script_and_has_status_1(capsys, monkeypatch):
-    monkeypatch.setattr(fuzz_module, "judged", lambda *_: ("RuntimeError: bad luck", False))
+    monkeypatch.setattr(fuzz_module, "fault_of", lambda *_: "RuntimeError: bad luck")
     assert main(["fuzz", "--cases", "1"]) == 1
     printed = capsys.readouterr().out
     assert "# RuntimeError: bad luck" in printed
@@ -145,15 +145,15 @@ def test_fuzz_that_fails_prints_a_script_and_has_status_1(capsys, monkeypatch):
 
 
 def test_an_interrupted_fuzz_tells_what_it_has_found(capsys, monkeypatch):
-    answers = iter([("", False), ("RuntimeError: bad luck", False), ("", True)])
+    answers = iter(["", "RuntimeError: bad luck", ""])
 
-    def judged(*_):
+    def fault_of(*_):
         try:
             return next(answers)
         except StopIteration:
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(fuzz_module, "judged", judged)
+    monkeypatch.setattr(fuzz_module, "fault_of", fault_of)
     monkeypatch.setattr(fuzz_module, "shrink", lambda case, what, fault: (case, what))
     assert main(["fuzz", "--cases", "9", "--seed", "4"]) == 1
     printed = capsys.readouterr().out
