@@ -147,6 +147,19 @@ def foreign_masks(keras_model: Any) -> Iterator[Any]:
                 yield node.operation
 
 
+def operations_between(keras_model: Any) -> Iterator[Any]:
+    """Yield the operations, such as keras.ops.tanh, whose results a layer or an output of a functional model is."""
+    keras = require_keras()
+    given = [keras_model._outputs]
+    for node in (node for nodes in keras_model._nodes_by_depth.values() for node in nodes):
+        if isinstance(node.operation, keras.layers.Layer):
+            named = {name: value for name, value in node.arguments.kwargs.items() if name != "mask"}
+            given.append((node.arguments.args, named))
+    for tensor in keras.tree.flatten(given):
+        if isinstance(tensor, keras.KerasTensor) and not isinstance(tensor._keras_history[0], keras.layers.Layer):
+            yield tensor._keras_history[0]
+
+
 def _same_mask(a: Any, b: Any) -> bool:
     """Whether two symbols are made in the same way of the same: in a loaded model by operations of their own."""
     if a is None or b is None:

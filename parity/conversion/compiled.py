@@ -11,7 +11,7 @@ float32 would round.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,53 +28,74 @@ from parity.conversion.objects import (
     to_keras_object,
     twin,
 )
+from parity.keras_calls import all_layers
 from rnn_core import config, losses, metrics, optimizers
-from rnn_core.models import Sequential
+from rnn_core.losses.several import LossOfOutputs, for_outputs
+from rnn_core.models import Model
+from rnn_core.several import each
 
 Array = NDArray[Any]
 
 _OPTIMIZERS = (optimizers.RMSprop, optimizers.SGD, optimizers.Adam, optimizers.AdamW)
 
 
-def compile_keras(keras_model: Any, model: Sequential, dtype: str) -> None:
+def compile_keras(keras_model: Any, model: Model, dtype: str) -> None:
     """Compile a Keras model as `model` is compiled."""
-    plain, weighted = model.compiled_metrics._given
-    loss = model.loss
-    keras_model.compile(
-        _new_keras_optimizer(model.optimizer, dtype),
-        to_keras_object("compile", "loss", loss, dtype) if isinstance(loss, losses.Loss) else loss,
-        metrics=[_metric_to_keras(metric, dtype) for metric in plain] or None,
-        weighted_metrics=[_metric_to_keras(metric, dtype) for metric in weighted] or None,
-    )
+    loss, one = model.loss, len(model.graph.outputs) == 1
+    given: dict[str, Any] = {}
+    if isinstance(loss, LossOfOutputs):
+        given["loss"] = [part and to_keras_object("compile", "loss", part, dtype) for part in loss.losses]
+        if any(factor != 1 for factor in loss.coefficients):
+            given["loss_weights"] = loss.coefficients
+    elif loss is not None:
+        given["loss"] = to_keras_object("compile", "loss", loss, dtype) if isinstance(loss, losses.Loss) else loss
+    for argument, user in zip(("metrics", "weighted_metrics"), model.compiled_metrics._given, strict=True):
+        if user:
+            entries = user if one else for_outputs(user, argument, model.output_names)
+            given[argument] = [each(lambda m: m and _metric_to_keras(m, dtype), entry) for entry in entries]
+    if model.output_keys is not None and not one:
+        given = {name: dict(zip(model.output_names, entries, strict=True)) for name, entries in given.items()}
+    keras_model.compile(_new_keras_optimizer(model.optimizer, dtype), **given)
     if model.optimizer.built:
         _fill_keras_optimizer(keras_model, model)
 
 
-def compile_ours(model: Sequential, keras_model: Any, dtype: str) -> None:
+def compile_ours(model: Model, keras_model: Any, dtype: str) -> None:
     """Compile `model` as a Keras model is compiled."""
-    keras, loss, given = require_keras(), keras_model.loss, keras_model._compile_metrics
-    if keras_model._compile_loss is not None and keras_model._compile_loss._user_loss_weights is not None:
-        raise ConversionError("compile: rnn_core has no loss_weights, a model has one output.")
-    if isinstance(loss, (dict, list, tuple)):
-        raise ConversionError(f"compile: rnn_core takes one loss, for one output, got {loss!r}.")
-    if loss is not None and not isinstance(loss, str):
-        loss = name_of(loss, keras.losses) or from_keras_object("compile", "loss", loss)
+    keras, loss, user = require_keras(), keras_model._compile_loss, keras_model._compile_metrics
+
+    def loss_from_keras(theirs: Any) -> Any:
+        if isinstance(theirs, str):
+            return theirs
+        return name_of(theirs, keras.losses) or from_keras_object("compile", "loss", theirs)
+
+    def metric_from_keras(theirs: Any) -> Any:
+        return _metric_from_keras(theirs, dtype)
+
     with _our_floatx("float64"):  # so that the learning rate is taken over as it is
         try:
             model.compile(
                 _new_optimizer(keras_model.optimizer),
-                loss,
-                metrics=None if given is None else _metrics_from_keras("metrics", given._user_metrics, dtype),
-                weighted_metrics=None
-                if given is None
-                else _metrics_from_keras("weighted_metrics", given._user_weighted_metrics, dtype),
+                _mapped(loss_from_keras, keras_model.loss),
+                None if loss is None else loss._user_loss_weights,
+                None if user is None else _mapped(metric_from_keras, user._user_metrics),
+                None if user is None else _mapped(metric_from_keras, user._user_weighted_metrics),
             )
         except ConversionError:
             raise
         except (TypeError, ValueError) as error:
-            raise ConversionError(f"compile: {error}") from error
+            raise ConversionError(f"compile: {str(error).removeprefix('compile: ')}") from error
     if keras_model.optimizer.built:
         _fill_optimizer(model, keras_model)
+
+
+def _mapped(apply: Callable[[Any], Any], given: Any) -> Any:
+    """Apply a function to what is in lists and dicts, and leave None as it is."""
+    if isinstance(given, dict):
+        return {name: _mapped(apply, entry) for name, entry in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [_mapped(apply, entry) for entry in given]
+    return None if given is None else apply(given)
 
 
 # Metrics.
@@ -87,14 +108,6 @@ def _metric_to_keras(metric: Any, dtype: str) -> Any:
     if name:
         return getattr(require_keras().metrics, name)
     return to_keras_object("compile", "metric", metrics.get(metric), dtype)
-
-
-def _metrics_from_keras(argument: str, given: Any, dtype: str) -> list[Any] | None:
-    if given is None:
-        return None
-    if not isinstance(given, (list, tuple)) or any(isinstance(metric, (list, tuple, dict)) for metric in given):
-        raise ConversionError(f"compile: {argument} must be a flat list, for one output, got {given!r}.")
-    return [_metric_from_keras(metric, dtype) for metric in given]
 
 
 def _metric_from_keras(theirs: Any, dtype: str) -> Any:
@@ -139,7 +152,7 @@ def _new_optimizer(theirs: Any) -> Any:
     return cls(**settings)
 
 
-def _fill_keras_optimizer(keras_model: Any, model: Sequential) -> None:
+def _fill_keras_optimizer(keras_model: Any, model: Model) -> None:
     """Build Keras' optimizer, and copy iterations and slots to it."""
     ours, theirs = model.optimizer, keras_model.optimizer
     slots = {name: _in_keras_order(model, vector) for name, vector in ours.slots.items()}
@@ -148,7 +161,7 @@ def _fill_keras_optimizer(keras_model: Any, model: Sequential) -> None:
     owned = [not still or any(slot[i].any() for slot in slots.values()) for i, still in enumerate(frozen)]
     if ours.use_ema and any(still and own for still, own in zip(frozen, owned, strict=True)):
         raise ConversionError("compile: Keras cannot average weights (use_ema) that were frozen after training.")
-    variables = [v for layer in keras_model.layers for v in layer.weights]
+    variables = _variables(keras_model, model)
     theirs.build([v for v, own in zip(variables, owned, strict=True) if own])
     theirs.iterations.assign(ours.iterations)
     for name, slot_variables in slots_of(theirs).items():
@@ -157,11 +170,11 @@ def _fill_keras_optimizer(keras_model: Any, model: Sequential) -> None:
             variable.assign(value.copy())  # JAX keeps the very array that it is given
 
 
-def _fill_optimizer(model: Sequential, keras_model: Any) -> None:
+def _fill_optimizer(model: Model, keras_model: Any) -> None:
     """Tie our optimizer to the weights, and copy iterations and slots to it."""
     model.prepare_training()
     ours, theirs = model.optimizer, keras_model.optimizer
-    places = {id(v): i for i, v in enumerate(v for layer in keras_model.layers for v in layer.weights)}
+    places = {id(v): i for i, v in enumerate(_variables(keras_model, model))}
     variables = theirs._trainable_variables
     if any(id(v) not in places for v in variables):
         raise ConversionError("compile: the optimizer was built on weights that the model does not have.")
@@ -174,7 +187,13 @@ def _fill_optimizer(model: Sequential, keras_model: Any) -> None:
     ours.set_state(state)
 
 
-def _in_keras_order(model: Sequential, vector: Array) -> list[Array]:
+def _variables(keras_model: Any, model: Model) -> list[Any]:
+    """Return Keras' weights in the order of our layers: where masks travel that of Keras is another."""
+    found = {layer.name: layer for layer in all_layers(keras_model)}
+    return [variable for layer in model.layers for variable in found[layer.name].weights]
+
+
+def _in_keras_order(model: Model, vector: Array) -> list[Array]:
     """Cut a vector laid out like the weights into views, one for each of ``model.weights``."""
     parts = zip(model.layers, model.parts(vector), strict=True)
     return [view for layer, part in parts for view in layer.views(part).values()]

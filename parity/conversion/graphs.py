@@ -10,21 +10,18 @@ model's layers (``not_equal``, ``any``), by which they are made; here masks need
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from parity.backend import floatx, masks_may_end, require_keras
-from parity.conversion import compiled
+from parity.conversion.compiled import compile_keras, compile_ours
 from parity.conversion.layers import check_input_dtype, fill_keras_layer, fill_layer, new_keras_layer, new_layer
-from parity.conversion.objects import ConversionError, from_keras_object, name_of, to_keras_object
-from parity.keras_calls import all_layers, foreign_masks, mask_of
+from parity.conversion.objects import ConversionError
+from parity.keras_calls import foreign_masks, mask_of, operations_between
 from rnn_core import config, layers
 from rnn_core.graph import Graph
-from rnn_core.losses.several import LossOfOutputs, for_outputs
 from rnn_core.models import Model
 from rnn_core.models.graph_config import symbols_from_config
-from rnn_core.several import as_list, each, unpacked
+from rnn_core.several import as_list, unpacked
 
 
 def graph_to_keras(model: Model) -> Any:
@@ -49,7 +46,7 @@ def graph_to_keras(model: Model) -> Any:
         for layer, keras_layer in twins.items():
             fill_keras_layer(keras_layer, layer)
         if model.compiled:
-            _compile_keras(keras_model, model)
+            compile_keras(keras_model, model, model.dtype)
     return keras_model
 
 
@@ -77,6 +74,11 @@ def graph_from_keras(keras_model: Any) -> Model:
             f"{type(layer).__name__} {layer.name!r} is called with mask=, and with another than its input carries; in "
             "rnn_core masks travel with what they belong to."
         )
+    for operation in operations_between(keras_model):
+        raise ConversionError(
+            f"{type(operation).__name__} {operation.name!r} is an operation and no layer; rnn_core has layers only: "
+            "write it as one, such as layers.Add or layers.Activation."
+        )
     try:
         inputs, outputs = symbols_from_config(keras_model.get_config(), make)
         model = Model(inputs, outputs, name=keras_model.name)
@@ -91,7 +93,7 @@ def graph_from_keras(keras_model: Any) -> Model:
         layer.trainable = layer.trainable and keras_model.trainable
         fill_layer(layer, keras_layer)
     if keras_model.compiled:
-        _compile_ours(model, keras_model)
+        compile_ours(model, keras_model, model.dtype)
     return model
 
 
@@ -129,83 +131,3 @@ def _call(graph: Graph, twins: dict[Any, Any], symbols: list[Any]) -> None:
             for place, symbol in zip(step.targets, as_list(out), strict=True):
                 symbols[place] = symbol
         left = waiting
-
-
-# What a model was compiled with.
-
-
-def _compile_keras(keras_model: Any, model: Any) -> None:
-    if len(model.graph.outputs) == 1:
-        matched = _matched(keras_model, model)
-
-        def compile_and_match(*args: Any, **kwargs: Any) -> None:
-            keras_model.compile(*args, **kwargs)
-            matched.optimizer = keras_model.optimizer
-
-        matched.compile = compile_and_match
-        compiled.compile_keras(matched, model, model.dtype)
-        return
-    dtype, loss, names = model.dtype, model.loss, model.output_names
-    given: dict[str, Any] = {}
-    if isinstance(loss, LossOfOutputs):
-        given["loss"] = [one and to_keras_object("compile", "loss", one, dtype) for one in loss.losses]
-        if any(factor != 1 for factor in loss.coefficients):
-            given["loss_weights"] = loss.coefficients
-    for argument, metrics in zip(("metrics", "weighted_metrics"), model.compiled_metrics._given, strict=True):
-        if metrics is not None:
-            entries = for_outputs(metrics, argument, names)
-            given[argument] = [each(lambda m: m and compiled._metric_to_keras(m, dtype), entry) for entry in entries]
-    if model.output_keys is not None:
-        given = {name: dict(zip(names, entries, strict=True)) for name, entries in given.items()}
-    keras_model.compile(compiled._new_keras_optimizer(model.optimizer, dtype), **given)
-    if model.optimizer.built:
-        compiled._fill_keras_optimizer(_matched(keras_model, model), model)
-
-
-def _compile_ours(model: Any, keras_model: Any) -> None:
-    matched = _matched(keras_model, model)
-    if len(model.graph.outputs) == 1:
-        compiled.compile_ours(model, matched, model.dtype)
-        return
-    keras, dtype = require_keras(), model.dtype
-
-    def loss_of(theirs: Any) -> Any:
-        if theirs is None or isinstance(theirs, str):
-            return theirs
-        return name_of(theirs, keras.losses) or from_keras_object("compile", "loss", theirs)
-
-    metrics, loss = keras_model._compile_metrics, keras_model._compile_loss
-    user = (None, None) if metrics is None else (metrics._user_metrics, metrics._user_weighted_metrics)
-    plain, weighted = (_mapped(lambda m: compiled._metric_from_keras(m, dtype), given) for given in user)
-    with compiled._our_floatx("float64"):  # so that the learning rate is taken over as it is
-        try:
-            model.compile(
-                compiled._new_optimizer(keras_model.optimizer),
-                _mapped(loss_of, keras_model.loss),
-                None if loss is None else loss._user_loss_weights,
-                plain,
-                weighted,
-            )
-        except ConversionError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise ConversionError(f"compile: {error}") from error
-    if keras_model.optimizer.built:
-        compiled._fill_optimizer(model, matched)
-
-
-def _mapped(apply: Callable[[Any], Any], given: Any) -> Any:
-    """Apply a function to what is in lists and dicts, and leave None as it is."""
-    if isinstance(given, dict):
-        return {name: _mapped(apply, entry) for name, entry in given.items()}
-    if isinstance(given, (list, tuple)):
-        return [_mapped(apply, entry) for entry in given]
-    return None if given is None else apply(given)
-
-
-def _matched(keras_model: Any, model: Model) -> SimpleNamespace:
-    """Return what compiled.py asks of a Keras model, with the layers in our order: masks change that of Keras."""
-    found = {layer.name: layer for layer in all_layers(keras_model)}
-    names = ("optimizer", "loss", "_compile_loss", "_compile_metrics")
-    asked = {name: getattr(keras_model, name, None) for name in names}
-    return SimpleNamespace(layers=[found[layer.name] for layer in model.layers], **asked)

@@ -221,8 +221,8 @@ def new_input(keras_input: Any) -> layers.InputLayer:
 
 
 def check_input_dtype(name: str, input_dtype: str, dtype: str) -> None:
-    """Raise ConversionError where Keras rounds inputs to a float dtype that is not the layers'."""
-    if dtype and input_dtype.startswith("float") and input_dtype != dtype:
+    """Raise ConversionError where Keras rounds inputs to a float dtype that is narrower than the layers'."""
+    if (input_dtype, dtype) == ("float32", "float64"):
         raise ConversionError(
             f"Input {name!r} has dtype {input_dtype!r}, to which Keras rounds what its {dtype} layers get; rnn_core "
             f"does not round. Make it with Input(..., dtype={dtype!r})."

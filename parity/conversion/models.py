@@ -23,6 +23,7 @@ leaves that as it was; to train a float64 model in Keras use ``with parity.float
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from parity.backend import floatx, masks_may_end, require_keras
@@ -125,7 +126,8 @@ def from_keras(keras_model: Any) -> Any:
             f"from_keras converts keras.Sequential and functional keras.Model, got {described(keras_model)}; models of "
             "your own have no twin in rnn_core."
         )
-    entries = [new_layer(keras_layer) for keras_layer in keras_model.layers]
+    keras_layers = list(_in_chain(keras_model))
+    entries = [new_layer(keras_layer) for keras_layer in keras_layers]
     dtype = _common_dtype(entries)
     first = keras_model._layers[0] if keras_model._layers else None
     if isinstance(first, keras.layers.InputLayer):
@@ -139,12 +141,18 @@ def from_keras(keras_model: Any) -> Any:
             model.build(keras_model.input_shape)
     except (TypeError, ValueError) as error:
         raise ConversionError(str(error)) from error
-    for layer, keras_layer in zip(model.layers, keras_model.layers, strict=True):
+    for layer, keras_layer in zip(model.layers, keras_layers, strict=True):
         layer.trainable = layer.trainable and keras_model.trainable
         fill_layer(layer, keras_layer)
     if keras_model.compiled:
         compile_ours(model, keras_model, dtype)
     return model
+
+
+def _in_chain(keras_model: Any) -> Iterator[Any]:
+    """Yield the layers of a keras.Sequential, those of chains in it in their place."""
+    for layer in keras_model.layers:
+        yield from _in_chain(layer) if type(layer) is type(keras_model) else [layer]
 
 
 def notes(model: Model) -> list[str]:

@@ -99,7 +99,7 @@ class KerasSide:
     def input_names(self) -> list[str]:
         """What the gradients of the inputs are filed under: the input layers, or the first layer of a chain."""
         if isinstance(self.model, self.keras.Sequential):
-            return [self.model.layers[0].name]
+            return [all_layers(self.model)[0].name]
         return [symbol._keras_history.operation.name for symbol in self.model.inputs]
 
     @property

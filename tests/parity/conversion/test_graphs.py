@@ -115,6 +115,51 @@ def test_one_output_compiled_by_name():
     assert again.get_compile_config()["metrics"] == ["mae"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"loss": {"head": "mse"}},
+        {"loss": ["mse"], "weighted_metrics": [["mae"]]},
+        {"loss": "mse", "metrics": {"head": ["mae", keras.metrics.MeanSquaredError("error")]}},
+        {"loss": keras.losses.Huber(0.3), "metrics": {"head": "mae"}},
+    ],
+)
+def test_one_output_compiled_in_keras_as_several_are(given):
+    a = keras.Input((3,), name="a")
+    theirs = keras.Model(a, keras.layers.Dense(1, name="head")(a))
+    theirs.compile("rmsprop", **given)
+    theirs.fit(TODAY, LEVEL, verbose=0)
+    ours = parity.from_keras(theirs)
+    found, expected = (model.evaluate(TODAY, LEVEL, verbose=0, return_dict=True) for model in (ours, theirs))
+    assert found == pytest.approx(expected, rel=1e-5)
+    same(ours, parity.from_keras(parity.to_keras(ours)), TODAY)
+
+
+def test_an_input_wider_than_the_layers_rounds_nothing():
+    a = keras.Input((3,), name="a", dtype="float64")
+    theirs = keras.Model(a, keras.layers.Dense(1, dtype="float32")(a))
+    ours = parity.from_keras(theirs)
+    assert ours.dtype == "float32"
+    x = TODAY.astype(np.float64) / 3
+    np.testing.assert_allclose(ours.predict(x), theirs.predict(x, verbose=0), rtol=1e-6)
+
+
+def test_chains_in_a_chain_come_over_as_their_layers():
+    innermost = keras.Sequential([keras.layers.SimpleRNN(3, name="upper")])
+    inner = keras.Sequential([keras.layers.SimpleRNN(4, return_sequences=True, name="lower"), innermost])
+    inner.trainable = False
+    theirs = keras.Sequential([keras.Input((3, 2)), inner, keras.layers.Dense(1, name="head")])
+    theirs.compile("rmsprop", "mse")
+    theirs.fit(PAST, LEVEL, verbose=0)
+    ours = parity.from_keras(theirs)
+    assert [(layer.name, layer.trainable) for layer in ours.layers] == [
+        ("lower", False),
+        ("upper", False),
+        ("head", True),
+    ]
+    assert parity.check(ours, PAST, LEVEL, keras_model=theirs).holds
+
+
 def test_a_model_made_in_keras():
     a, b = keras.Input((3, 2), name="a"), keras.Input((3, 2), name="b")
     inner = keras.Sequential([keras.layers.SimpleRNN(4, return_sequences=True, name="inner_memory")], name="inner")
@@ -128,10 +173,26 @@ def test_a_model_made_in_keras():
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_what_keras_computes_and_no_layer_here_does_is_refused():
+@pytest.mark.parametrize(
+    ("compute", "operation"),
+    [
+        (lambda a: keras.layers.Dense(1)(keras.ops.sin(a)), "Sin 'sin"),
+        (lambda a: keras.layers.Dense(1)(a * 2 + 1), "Add 'add|Multiply 'multiply"),
+        (lambda a: keras.layers.Add()([a, a * 0.5]), "Multiply 'multiply"),
+        (lambda a: keras.ops.tanh(keras.layers.Dense(1)(a)), "Tanh 'tanh"),
+        (
+            lambda a: keras.layers.SimpleRNN(3)(keras.layers.RepeatVector(2)(a), initial_state=a[:, ::-1]),
+            "GetItem 'get_item",
+        ),
+    ],
+)
+def test_an_operation_that_is_no_layer_is_refused(compute, operation):
     a = keras.Input((3,), name="a")
-    with pytest.raises(parity.ConversionError, match="'head' reads from the operation Sin, which is no layer"):
-        parity.from_keras(keras.Model(a, keras.layers.Dense(1, name="head")(keras.ops.sin(a))))
+    with pytest.raises(parity.ConversionError, match=f"^({operation}).* is an operation and no layer"):
+        parity.from_keras(keras.Model(a, compute(a)))
+
+
+def test_a_layer_that_is_not_here_is_refused():
     b = keras.Input((3, 2), name="b")
     convolution = keras.Model(b, keras.layers.Conv1D(2, 1)(b))
     with pytest.raises(parity.ConversionError, match="Conv1D"):

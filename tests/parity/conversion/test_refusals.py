@@ -131,7 +131,10 @@ def dense1():
         (type("Mine", (keras.Sequential,), {}), "converts keras.Sequential and functional keras.Model, got .*Mine"),
         (type("Mine", (keras.Model,), {}), "converts keras.Sequential and functional keras.Model, got .*Mine"),
         (lambda: on_symbols(keras.layers.LSTM(3, name="x1")), "LSTM 'x1': rnn_core has no layer keras.LSTM 'x1'"),
-        (lambda: on_symbols(lambda x: keras.layers.Dense(1, name="d")(x + 1)), "'d' reads from the operation Add"),
+        (
+            lambda: on_symbols(lambda x: keras.layers.Dense(1, name="d")(x + 1)),
+            "Add 'add.* is an operation and no layer",
+        ),
         (lambda: on_symbols(keras.layers.Dense(1, dtype="float64")), "Input 'x' has dtype 'float32', to which Keras"),
         (masked_by_hand, "SimpleRNN 'rnn' is called with mask=, and with another than its input carries"),
         (lambda: chain(keras.layers.LSTM(3, name="x")), "LSTM 'x': rnn_core has no layer keras.LSTM 'x'"),
@@ -142,7 +145,6 @@ def dense1():
         (lambda: chain(keras.layers.Bidirectional(keras.layers.GRU(2, name="x"))), "GRU 'forward_x': rnn_core"),
         (lambda: chain(keras.layers.TimeDistributed(keras.layers.Softmax(name="x"))), "Softmax 'x': rnn_core has no"),
         (lambda: chain(keras.layers.Lambda(lambda x: x, name="x")), "Lambda 'x': rnn_core has no layer keras.Lambda"),
-        (lambda: chain(keras.Sequential([dense1()], name="x")), "Sequential 'x': rnn_core has no layer"),
         (lambda: chain(type("Mine", (keras.layers.Dense,), {})(1)), "Mine 'mine.*rnn_core has no layer"),
         (lambda: chain(keras.layers.RNN(keras.layers.GRUCell(2, name="x"))), "GRUCell 'x': rnn_core has no cell"),
         (
@@ -212,8 +214,7 @@ def dense1():
         (lambda: chain(dense1(), loss="tversky"), "tversky"),
         (lambda: chain(dense1(), loss=keras.losses.Dice()), "rnn_core has no loss keras.Dice"),
         (lambda: chain(dense1(), loss=lambda y, p: p), "rnn_core has no loss builtins.function"),
-        (lambda: chain(dense1(), loss=["mse"]), "takes one loss"),
-        (lambda: chain(dense1(), loss="mse", loss_weights=2.0), "no loss_weights"),
+        (lambda: chain(dense1(), loss="mse", loss_weights=2.0), "^compile: loss_weights is for several outputs"),
         (lambda: chain(dense1(), loss="mse", metrics=[lambda y, p: p]), "rnn_core has no metric builtins.function"),
         (lambda: chain(dense1(), loss="mse", metrics=["mean_io_u"]), "MeanIoU|mean_io_u"),
         (lambda: chain(dense1(), loss="mse", metrics=[keras.metrics.F1Score()]), "no metric keras.F1Score"),
@@ -223,7 +224,6 @@ def dense1():
             ),
             "no metric keras.MeanMetricWrapper 'x'",
         ),
-        (lambda: chain(dense1(), loss="mse", metrics=[["mae"]]), "metrics must be a flat list"),
     ],
 )
 def test_what_rnn_core_does_not_have_is_refused(make, message):
