@@ -40,6 +40,7 @@ from parity.checking.looking import Look, our_side
 from parity.checking.report import Report
 from parity.checking.rules import Figures, Key, judge
 from parity.conversion.models import notes
+from parity.conversion.objects import described
 from parity.sides.batch import batch_of, sample_weights
 from parity.sides.keras_constants import take_keras_constants
 from parity.sides.keras_side import KerasSide
@@ -104,9 +105,13 @@ def check(
     ValueError, TypeError
         For data that does not fit.
     """
-    unknown = set(dtypes) - {"float64", "float32"}
-    if unknown or not dtypes:
-        raise ValueError(f"check: dtypes must be among 'float64' and 'float32', got {tuple(dtypes)!r}.")
+    if not isinstance(model, Model):
+        raise TypeError(
+            f"check: model must be one of rnn_core, got {described(model)}; give a Keras model as keras_model=, beside its "
+            "twin, parity.from_keras(keras_model)."
+        )
+    if isinstance(dtypes, str) or not dtypes or set(dtypes) - {"float64", "float32"}:
+        raise ValueError(f"check: dtypes must be a list of 'float64', 'float32' or both, got {dtypes!r}.")
     batch = batch_of(model, x, y, sample_weight, mask, initial_state)
     mutual = keras_model is not None
     with ExitStack() as stack:
@@ -125,7 +130,7 @@ def check(
             theirs.append(KerasSide(keras_model))  # in neither dtype: to see what it does otherwise than its twins
             theirs[-1].forward(batch["x"], mask=batch["mask"])
         said += told(our_side(sides), theirs, batch)
-        said += look.said()
+        said += [*look.said(), *_other_names(our_side(sides), theirs[-1])]
     return Report(lines, model.name, backend, [*notes(model), *said, *_not_finite(first)])
 
 
@@ -138,6 +143,13 @@ def same_constants(sides: Sides) -> list[str]:
     return [
         f"Keras on TensorFlow has {which} of {' and '.join(found)} in float32 only: in float64 ours was given the same."
     ]
+
+
+def _other_names(ours: OurSide, theirs: KerasSide) -> list[str]:
+    """Return a note of the layers that have no namesake: quantities are matched by these names."""
+    here, there = ({name.partition("/")[0] for name in side.weights()} for side in (ours, theirs))
+    only = [", ".join(sorted(names)) for names in (here - there, there - here)]
+    return [f"Layers are compared by name: {only[0]} only here, {only[1]} only in Keras."] if all(only) else []
 
 
 def _not_finite(found: dict[Key, Figures]) -> list[str]:

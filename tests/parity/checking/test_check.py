@@ -428,8 +428,9 @@ def test_a_value_that_is_another_one_each_time_is_found_however_small_the_differ
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtypes": ["float16"]}, "dtypes must be among"),
-        ({"dtypes": []}, "dtypes must be among"),
+        ({"dtypes": ["float16"]}, r"dtypes must be a list of .*, got \['float16'\]"),
+        ({"dtypes": []}, r"dtypes must be a list of .*, got \[\]"),
+        ({"dtypes": "float64"}, "dtypes must be a list of .*, got 'float64'"),
         ({"initial_state": {"last": random(BATCH, 2)}}, "'last' is a Dense"),
         ({"initial_state": {"first": random(BATCH, 6)}}, "no layer 'first'"),
     ],
@@ -437,6 +438,19 @@ def test_a_value_that_is_another_one_each_time_is_found_however_small_the_differ
 def test_what_does_not_fit_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         check(stack(), X, Y, **options)
+
+
+def test_a_keras_model_in_place_of_ours_is_refused():
+    with pytest.raises(TypeError, match=r"model must be one of rnn_core, got keras\.Sequential .*keras_model="):
+        check(to_keras(stack()), X, Y)
+
+
+def test_layers_of_other_names_are_told():
+    model, keras_model = stack(), to_keras(stack())
+    keras_model.get_layer("upper").name = "another"
+    (note,) = (note for note in check(model, X, Y, keras_model=keras_model, draws=0).notes if "by name" in note)
+    assert "upper only here, another only in Keras" in note
+    assert not any("by name" in note for note in check(model, X, Y, keras_model=to_keras(model), draws=0).notes)
 
 
 def test_an_initial_state_needs_a_recurrent_layer():
