@@ -107,8 +107,8 @@ def check(
     """
     if not isinstance(model, Model):
         raise TypeError(
-            f"check: model must be one of rnn_core, got {described(model)}; give a Keras model as keras_model=, beside its "
-            "twin, parity.from_keras(keras_model)."
+            f"check: model must be one of rnn_core, got {described(model)}; give a Keras model as keras_model=, beside "
+            "its twin, parity.from_keras(keras_model)."
         )
     if isinstance(dtypes, str) or not dtypes or set(dtypes) - {"float64", "float32"}:
         raise ValueError(f"check: dtypes must be a list of 'float64', 'float32' or both, got {dtypes!r}.")
