@@ -101,8 +101,9 @@ def collected(side: OurSide | KerasSide, batch: dict[str, Any], options: Options
         values |= {("gradient", *_split(k)): v for k, v in gradients.weights.items() if _split(k)[0] == name}
         if name in gradients.initial_states:
             values["gradient", name, "initial state"] = gradients.initial_states[name]
-    for name, d_input in zip(side.input_names, as_list(gradients.input), strict=True):
-        values["gradient", name, "input"] = d_input
+    for name, d_input, whole in zip(side.input_names, as_list(gradients.input), batch["whole"], strict=True):
+        if not whole:
+            values["gradient", name, "input"] = d_input
     values |= {("new weight", *_split(name)): value for name, value in step.weights.items()}
     for slot, parts in step.slots.items():
         for weight, value in parts.items():

@@ -10,12 +10,13 @@ import numpy as np
 from parity.commands.terminal import UsageError
 from parity.parts import all_parts
 from rnn_core.layers import Embedding
-from rnn_core.several import as_list, rows, unpacked
+from rnn_core.several import shape_of, unpacked
 
 if TYPE_CHECKING:
     from rnn_core.models import Model
 
 BATCH, TIMESTEPS = 8, 6  # of random data, where the model leaves them open
+WHOLE = 10  # of whole numbers that are not looked up
 SAMPLES = 64  # at most, of a user's data: a check takes one batch, and more would only make rounding an average
 
 
@@ -23,17 +24,19 @@ def data_from_file(path: Path, model: Model) -> tuple[Any, str]:
     """Return samples from all over the arrays in a file, at most one batch, and a note of what was taken."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)  # only what is taken is read
-        if several := not isinstance(found, np.ndarray):
+        if isinstance(found, np.ndarray):
+            arrays = {"x": found}
+        else:
             with found as archive:
                 arrays = dict(archive)
-        else:
-            arrays = {"x": found}
     except (OSError, ValueError, EOFError) as error:
         said = " ".join(str(error).split())
         raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {said}") from error
     names = model.input_names if len(model.graph.inputs) > 1 else ["x"]
-    if several and len(names) == 1:
+    if len(names) == 1 and len(arrays) > 1:
         raise UsageError(f"argument --data: {str(path)!r} has several arrays; one is needed, as np.save writes it")
+    if len(names) == 1:
+        arrays = dict(zip(names, arrays.values(), strict=True))
     if set(arrays) != set(names):
         raise UsageError(
             f"argument --data: the model has the inputs {', '.join(names)}; give an .npz file with an array for each, "
@@ -46,10 +49,14 @@ def data_from_file(path: Path, model: Model) -> tuple[Any, str]:
     if len(counts) > 1:
         raise UsageError(f"argument --data: {str(path)!r} has arrays of {sorted(counts)} samples; all need as many")
     (count,) = counts
-    rows = np.unique(np.linspace(0, count - 1, min(model._fixed_batch() or SAMPLES, count)).astype(int))
-    spread = "" if len(rows) == count else ", spread evenly over the file"
-    note = f"data: {len(rows):,} of the {count:,} samples in {path.name}{spread}"
-    taken = [np.array(arrays[name][rows]) for name in names]
+    chosen = np.unique(np.linspace(0, count - 1, min(model._fixed_batch() or SAMPLES, count)).astype(int))
+    spread = "" if len(chosen) == count else ", spread evenly over the file"
+    note = f"data: {len(chosen):,} of the {count:,} samples in {path.name}{spread}"
+    taken = [np.array(arrays[name][chosen]) for name in names]
+    for name, x in zip(names, taken, strict=True):
+        for sample, *place in np.argwhere(~np.isfinite(x)).tolist() if x.dtype.kind == "f" else ():
+            index = (int(chosen[sample]), *place)
+            raise UsageError(f"argument --data: {name} holds {x[sample, *place]} at index {index}")
     return model.checked_input(taken if len(names) > 1 else taken[0]), note
 
 
@@ -61,15 +68,13 @@ def random_data(model: Model) -> tuple[Any, str]:
     random, batch = np.random.default_rng(0), model._fixed_batch() or BATCH
     found: list[Any] = []
     said: list[str] = []
-    for place, (_, *sizes) in zip(model.graph.inputs, shapes, strict=True):
+    for place, layer, (_, *sizes) in zip(model.graph.inputs, model.graph.input_layers, shapes, strict=True):
         shape = (batch, *(size or TIMESTEPS for size in sizes))
-        tables = [
-            part
-            for step in model.graph.steps
-            if place in step.sources
-            for part in all_parts([step.layer])
-            if isinstance(part, Embedding)
-        ]
+        tables = _tables(model, place)
+        if not tables and layer.dtype.startswith(("int", "uint")):
+            found.append(random.integers(0, WHOLE, shape))
+            said.append(f"random whole numbers below {WHOLE}, shape {shape}")
+            continue
         if not tables:
             found.append(random.standard_normal(shape))
             said.append(f"standard normal random numbers, shape {shape}")
@@ -83,18 +88,30 @@ def random_data(model: Model) -> tuple[Any, str]:
     return unpacked(found), f"data: {'; '.join(said)}"
 
 
+def _tables(model: Model, place: int) -> list[Embedding]:
+    """Return the embeddings that look up what comes in at an input, by whatever way it gets there."""
+    reached, tables = {place}, []
+    for step in model.graph.steps:
+        if reached.isdisjoint(step.sources):
+            continue
+        found = [part for part in all_parts([step.layer]) if isinstance(part, Embedding)]
+        tables += found
+        if not found:
+            reached.update(step.targets)
+    return tables
+
+
 def targets(model: Model, x: Any) -> Any:
     """Return random targets that any loss takes, for each output; None for a model without a loss."""
     if not model.compiled or model.loss is None:
         return None
     random = np.random.default_rng(1)
-    outputs = model.predict(x, verbose=0, batch_size=rows(x))
-    if isinstance(outputs, dict):
-        outputs = [outputs[name] for name in model.output_names]
+    shapes = model.new_pass(
+        shape_of(x), training=False
+    ).output_shape  # a prediction would move a stateful model's state
     losses = getattr(model.loss, "losses", [model.loss])
-    return unpacked(
-        [_target(loss, np.shape(output), random) for loss, output in zip(losses, as_list(outputs), strict=True)]
-    )
+    shapes = shapes if isinstance(shapes, list) else [shapes]
+    return unpacked([_target(loss, shape, random) for loss, shape in zip(losses, shapes, strict=True)])
 
 
 def _target(loss: Any, shape: tuple[int, ...], random: np.random.Generator) -> Any:

@@ -51,6 +51,12 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
 
+def doing(what: str) -> None:
+    """Show on a terminal what is being done; nothing, when it is done."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{what and what + ' ...'}", end="", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def without_greetings() -> Iterator[None]:
     """Hold back what is written to file descriptor 2: TensorFlow logs there before it reads its own settings."""

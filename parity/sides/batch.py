@@ -32,6 +32,8 @@ def batch_of(model: Model, x: Any, y: Any, sample_weight: Any, mask: Any, initia
             _single, sample_weight if outputs or sample_weight is None else np.asarray(sample_weight)
         ),
         "mask": mask,
+        # Inputs of whole numbers: there is no gradient with respect to them.
+        "whole": [layer.dtype.startswith(("int", "uint")) for layer in model.graph.input_layers],
         "initial_states": _initial_states(model, initial_state, rows(x)),
     }
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -77,6 +78,49 @@ def test_a_keras_file_holds(capsys, tmp_path, model_file):
     assert "lines hold against Keras" in capsys.readouterr().out
 
 
+def test_one_array_in_an_npz_file_will_do(capsys, tmp_path, model_file):
+    np.savez(tmp_path / "one.npz", whatever=np.random.default_rng(0).standard_normal((5, 4, 2)))
+    assert main(["check", model_file, "--data", str(tmp_path / "one.npz")]) == 0
+    assert "5 of the 5 samples in one.npz" in capsys.readouterr().out
+
+
+def test_a_stateful_model_keeps_its_state_until_it_is_checked(capsys, tmp_path):
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(3, 4, 2)), keras.layers.SimpleRNN(3, stateful=True), keras.layers.Dense(1)]
+    )
+    model.compile("rmsprop", "mse")
+    model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as Keras' of an optimizer that is not built
+        assert main(["check", str(tmp_path / "model.keras")]) == 0
+    assert "lines hold against Keras" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["numbers", "indices"])
+def test_whole_numbers_for_an_input_of_whole_numbers(capsys, tmp_path, kind):
+    inputs = keras.Input((6,), dtype="int32")
+    embedded = keras.layers.Embedding(5, 2)(keras.layers.Reshape((6,))(inputs)) if kind == "indices" else None
+    outputs = keras.layers.Dense(1)(inputs) if embedded is None else keras.layers.SimpleRNN(3)(embedded)
+    model = keras.Model(inputs, outputs)
+    model.compile("rmsprop", "mse")
+    model.save(tmp_path / "model.keras")
+    assert main(["check", str(tmp_path / "model.keras"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    said = "indices below 5" if kind == "indices" else "random whole numbers below 10"
+    assert found["notes"][-1] == f"data: {said}, shape (8, 6)"
+    assert "gradient of" not in " ".join(line["label"] for line in found["lines"] if line["name"] == "input")
+
+
+def test_a_model_that_is_not_built_is_built_for_the_data(capsys, tmp_path):
+    with pytest.warns(UserWarning, match="not yet been built"):
+        keras.Sequential([keras.layers.SimpleRNN(3), keras.layers.Dense(1)]).save(tmp_path / "model.keras")
+    with pytest.raises(SystemExit):
+        main(["check", str(tmp_path / "model.keras")])
+    assert "give a batch of inputs with --data" in one_line(capsys.readouterr().err)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((5, 4, 2)))
+    assert main(["check", str(tmp_path / "model.keras"), "--data", str(tmp_path / "x.npy")]) == 0
+
+
 def test_of_a_large_file_a_batch_is_taken_and_the_report_says_so(capsys, tmp_path, model_file):
     x = np.random.default_rng(0).standard_normal((5000, 4, 2))
     x[64:-1] = np.linspace(1, 2, 4935)[:, None, None]
@@ -112,14 +156,21 @@ def test_a_file_that_cannot_be_used_is_one_line_and_status_2(capsys, tmp_path, m
         return one_line(printed.err)
 
     assert "no file 'nowhere.keras'" in said("nowhere.keras")
-    text = tmp_path / "text.keras"
+    text = tmp_path / "text.h5"
     text.write_text("no model")
     assert "Keras cannot load" in said(str(text))
+    for content in ("no model", ""):
+        (tmp_path / "text.keras").write_text(content)
+        assert "is no Keras file" in said(str(tmp_path / "text.keras"))
     assert "cannot read an array" in said(model_file, "--data", str(text))
     np.save(tmp_path / "x.npy", np.zeros((5, 4, 3)))
     assert "expects (batch, timesteps, 2)" in said(model_file, "--data", str(tmp_path / "x.npy"))
-    np.savez(tmp_path / "several.npz", a=np.zeros(2))
+    np.savez(tmp_path / "several.npz", a=np.zeros(2), b=np.zeros(2))
     assert "several arrays" in said(model_file, "--data", str(tmp_path / "several.npz"))
+    x = np.zeros((200, 4, 2))
+    x[-1, 2, 1] = np.nan
+    np.save(tmp_path / "nan.npy", x)
+    assert "x holds nan at index (199, 2, 1)" in said(model_file, "--data", str(tmp_path / "nan.npy"))
     np.save(tmp_path / "none.npy", np.zeros((0, 4, 2)))
     assert "has no samples" in said(model_file, "--data", str(tmp_path / "none.npy"))
     assert "LSTM" in said(save(tmp_path / "lstm.keras", keras.layers.LSTM(3), loss=None))

@@ -160,6 +160,12 @@ def test_what_only_rounds_otherwise_in_float32_is_no_failure(monkeypatch):
         assert result.holds is held
 
 
+def test_what_overflows_on_both_sides_in_float32_is_no_failure():
+    """Its recurrence explodes: in float64 to 3e38, in float32 beyond that on the way."""
+    assert "squareplus" in draw(4000022).script()
+    assert fault_of(draw(4000022), draws=0) == ""
+
+
 def test_what_a_layer_holds_is_written_and_made_smaller_too():
     case = next(case for case in SOME if any(len(given.get("cell", [])) == 2 for _, given in case.layers))
     assert "cell=[layers.SimpleRNNCell(name='cell_0'" in case.script()
