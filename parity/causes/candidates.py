@@ -147,12 +147,6 @@ def _data(layer: Layer, other: Any, label: str) -> Iterator[Change]:
             yield _faulty("batch-major for time-major", label, faulty.OtherLayout, reading=reading)
         yield _faulty("ignored mask", label, faulty.MaskIgnored, partial(faulty_keras.mask_ignored, label=label))
     if isinstance(layer, SimpleRNN):
-        for name, fault, there in (
-            ("unreversed mask", faulty.MaskUnreversed, faulty_keras.mask_unreversed),
-            ("initial state ignored", faulty.InitialStateIgnored, faulty_keras.initial_state_ignored),
-            ("stale state", faulty.StaleState, faulty_keras.stale_state),
-        ):
-            yield _faulty(name, label, fault, partial(there, label=label))
         their_state = getattr(other, "state", None)
         if layer.state is not None and their_state is not None and not np.array_equal(layer.state, their_state):
 
@@ -160,6 +154,12 @@ def _data(layer: Layer, other: Any, label: str) -> Iterator[Change]:
                 part_of(model, label).state[...] = their_state
 
             yield Change("stale state", label, "", taken_over, plain=True)
+        for name, fault, there in (
+            ("unreversed mask", faulty.MaskUnreversed, faulty_keras.mask_unreversed),
+            ("initial state ignored", faulty.InitialStateIgnored, faulty_keras.initial_state_ignored),
+            ("stale state", faulty.StaleState, faulty_keras.stale_state),
+        ):
+            yield _faulty(name, label, fault, partial(there, label=label))
 
 
 def _dropout(layer: Layer, label: str, their_masks: DropoutMasks) -> Iterator[Change]:

@@ -23,7 +23,7 @@ class Change(NamedTuple):
     Attributes
     ----------
     name, place, detail : str
-        As of the Cause that it stands for.
+        As of the Cause that it stands for; in the detail ``{here}`` and ``{there}`` stand for the two sides.
     apply : callable
         Changes the model that it is given.
     plain : bool
@@ -44,6 +44,10 @@ class Change(NamedTuple):
     rare: bool = False
     replaces: bool = False
     there: Callable[[Any], None] | None = None
+
+    def said_with(self, here: str, there: str) -> str:
+        """Return the detail with words for the side that is changed and for the other one."""
+        return self.detail.replace("{here}", here).replace("{there}", there)
 
 
 def said(value: Any) -> str:

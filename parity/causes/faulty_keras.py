@@ -177,20 +177,20 @@ def epsilon_outside(keras_model: Any) -> None:
 
     def update_step(g: Any, variable: Any, learning_rate: Any) -> None:
         i = optimizer._get_variable_index(variable)
-        g = ops.cast(g, variable.dtype)
         v = optimizer._velocities[i]
+        g, learning_rate = ops.cast(g, v.dtype), ops.cast(learning_rate, v.dtype)  # not in every model the variable's
         v.assign(v * rho + g**2 * (1 - rho))
         variance = v
         if optimizer.centered:
             a = optimizer._average_gradients[i]
             a.assign(a * rho + g * (1 - rho))
             variance = ops.maximum(v - a**2, 0)
-        u = g * ops.cast(learning_rate, variable.dtype) / (ops.sqrt(variance) + optimizer.epsilon)
+        u = g * learning_rate / (ops.sqrt(variance) + optimizer.epsilon)
         if optimizer.momentum > 0:
             m = optimizer._momentums[i]
             m.assign(m * optimizer.momentum + u)
             u = m
-        variable.assign(variable - u)
+        variable.assign(variable - ops.cast(u, variable.dtype))
 
     replace_update_step(optimizer, update_step)
 

@@ -28,7 +28,7 @@ def loss_changes(ours: Model, theirs: Model) -> Iterator[Change]:
             yield from _ignored(i, f"loss of {here.names[i]}")
     yield from _ignored(None, "loss")
     if here.coefficients != there.coefficients:
-        detail = f"{here.coefficients} here, {there.coefficients} in Keras"
+        detail = f"{here.coefficients} {{here}}, {there.coefficients} {{there}}"
         yield Change("other loss weights", "loss", detail, _weighted(there.coefficients), plain=True)
 
 
@@ -55,7 +55,7 @@ def _replaced(new: Any, output: int | None) -> Apply:
 
 def _one(here: Any, there: Any, output: int | None, place: str) -> Iterator[Change]:
     if type(here) is not type(there):
-        detail = f"{getattr(here, 'name', None)} here, {getattr(there, 'name', None)} in Keras"
+        detail = f"{getattr(here, 'name', None)} {{here}}, {getattr(there, 'name', None)} {{there}}"
         yield Change("other loss", place, detail, _replaced(there, output), plain=True)
         return
     mine, other = here.get_config(), there.get_config()
@@ -67,7 +67,7 @@ def _one(here: Any, there: Any, output: int | None, place: str) -> Iterator[Chan
     for setting in mine:
         if setting not in ("name", "dtype", "reduction") and mine[setting] != other[setting]:
             new = type(here).from_config({**mine, setting: other[setting]})
-            detail = f"{mine[setting]} here, {other[setting]} in Keras"
+            detail = f"{mine[setting]} {{here}}, {other[setting]} {{there}}"
             yield Change(f"other {setting.replace('_', ' ')}", place, detail, _replaced(new, output), plain=True)
 
 

@@ -18,7 +18,7 @@ def optimizer_changes(ours: Model, theirs: Model) -> Iterator[Change]:
     """Yield the changes that make an optimizer do what another does, or may do."""
     here, there = ours.optimizer, theirs.optimizer
     if type(here) is not type(there):
-        detail = f"{type(here).__name__} here, {type(there).__name__} in Keras"
+        detail = f"{type(here).__name__} {{here}}, {type(there).__name__} {{there}}"
         yield Change("other optimizer", "optimizer", detail, lambda model: set_optimizer(model, there), plain=True)
         return
     mine, other = here.get_config(), there.get_config()
@@ -29,8 +29,8 @@ def optimizer_changes(ours: Model, theirs: Model) -> Iterator[Change]:
             set_optimizer(model, type(model.optimizer).from_config(settings))
 
         name = NAMES.get(setting, f"other {setting.replace('_', ' ')}")
-        there = "in Keras" if value == other[setting] else "on the other side"
-        return Change(name, "optimizer", f"{said(mine[setting])} here, {said(value)} {there}", apply, True, rare)
+        detail = f"{said(mine[setting])} {{here}}, {said(value)} {{there}}"
+        return Change(name, "optimizer", detail, apply, True, rare)
 
     for setting in mine:
         if setting != "name" and mine[setting] != other[setting]:

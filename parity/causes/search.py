@@ -7,9 +7,10 @@ change, and nothing else, agrees with the Keras model in every line, the change 
                                                                   |
               the cause  <-  report.holds  <-  a whole check  <---'    if it mends all the other lines too
 
-Changes are tried on our side first. A fault in our own code may have no change here that undoes it; then they are
-tried on Keras' side. Where no single change will do, pairs are tried, and reported as "more
-than one". Where nothing fits, nothing is named.
+Where our model agrees with its plain twin in Keras, the fault is in the Keras model, and changes are tried on our side;
+where no single one will do, pairs are, and reported as "more than one". Where it does not agree, our own code is at
+fault, and changes are tried in that twin: one on our side could agree because it bypasses the fault, such as a mask
+ignored where nothing is masked. Where nothing fits, nothing is named.
 """
 
 from __future__ import annotations
@@ -121,7 +122,17 @@ class _Search:
         """Return the cause."""
         if self._first_wrong(self.ours, self.theirs) is None:
             return None  # too small a fault to tell changes that mend it from those that do nothing
-        return self.on_our_side() or self.on_keras_side() or self.of_rounding()
+        if self._ours_is_right():
+            return self.on_our_side() or self.of_rounding()
+        return self.on_keras_side() or self.undone() or self.of_rounding()
+
+    def _ours_is_right(self) -> bool:
+        """Whether our model agrees with its own twin in Keras, or has none that could tell."""
+        try:
+            twins = self._values(KerasSide(to_keras(self.ours_model)))
+        except ConversionError:
+            return True
+        return self._first_wrong(self.ours, twins) is None
 
     # Agreement.
 
@@ -191,6 +202,14 @@ class _Search:
                     return cause
         return None
 
+    def undone(self) -> Cause | None:
+        """Return the change here that undoes a fault of our own code: one of how the data is read."""
+        for change in self._candidates(self.key):
+            cause = None if change.plain or change.there is not None else self._tried([change], self.key)
+            if cause is not None:
+                return cause
+        return None
+
     def _candidates(self, key: Key) -> list[Change]:
         return list(candidates(key, self.ours_model, self.their_model, self.their_masks))
 
@@ -239,7 +258,7 @@ class _Search:
         # What only the float32 model does is not in its float64 twin: there the search itself was the check.
         if self.dtype == "float64" and not self._whole_check(changed, keras_model):
             return None
-        causes = tuple(Cause(change.name, change.place, change.detail) for change in changes)
+        causes = tuple(Cause(change.name, change.place, change.said_with("here", "in Keras")) for change in changes)
         return causes[0] if len(causes) == 1 else Cause(MORE_THAN_ONE, parts=causes)
 
     def _whole_check(self, model: Model, keras_model: Any) -> bool:
@@ -249,8 +268,6 @@ class _Search:
 
     def on_keras_side(self) -> Cause | None:
         """Return the change in Keras that makes the Keras model ours: a fault of our own code."""
-        if self._first_wrong(self.ours, self._values(KerasSide(to_keras(self.their_model)))) is None:
-            return None  # Keras as it is agrees with us: the fault is in this very Keras model, not in our code
         for change in candidates(self.key, self.their_model, self.ours_model, self.our_masks):
             elsewhere = list(self._in_other_layers(change))
             for changes in ([change], [change, *elsewhere])[: 1 + bool(elsewhere)]:
@@ -262,13 +279,17 @@ class _Search:
                     if self.key[0] in FORWARD and not self._mends_theirs(self._values(side, forward_only=True)):
                         break
                     agree = self._first_wrong(self.ours, self._values(side)) is None
-                except (ConversionError, ValueError, TypeError):
+                except Exception:  # whatever Keras' backend raises for a change that does not fit
                     break
                 if agree:
-                    where = "in rnn_core" + (f", in {len(changes)} layers" if len(changes) > 1 else "")
-                    there = change._replace(detail=f"{change.detail}, {where}".lstrip(", "))
-                    return self._confirmed([there], self.model, side.model)
+                    return self._confirmed([self._as_our_fault(change, len(changes))], self.model, side.model)
         return None
+
+    def _as_our_fault(self, change: Change, places: int) -> Change:
+        """Return the change in Keras with the words for what it says of our code."""
+        said = change.said_with("in Keras", "in rnn_core")
+        said += "" if said.endswith("in rnn_core") else ", in rnn_core"
+        return change._replace(detail=(said + (f", in {places} layers" if places > 1 else "")).removeprefix(", "))
 
     def _in_other_layers(self, change: Change) -> Iterator[Change]:
         """Yield the same fault in other layers: one of our own code is in a class, and so in all layers of it."""

@@ -54,7 +54,7 @@ def layer_settings(ours: Model, theirs: Model, name: str) -> Iterator[Change]:
             set_optimizer(model)
 
         which = f"{setting} " if setting in NAMES else ""  # whose name is not the setting's
-        detail = f"{which}{said(mine)} here, {said(other)} in Keras"
+        detail = f"{which}{said(mine)} {{here}}, {said(other)} {{there}}"
         yield Change(named, name, detail, apply, plain=True, replaces=True)
 
 

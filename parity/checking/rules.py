@@ -49,6 +49,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from parity.checking.line import Line
+from parity.parts import all_parts
 from rnn_core.denormals import resolution
 from rnn_core.models import Model
 
@@ -69,10 +70,10 @@ ROUNDED: dict[str, tuple[str, ...]] = {"activation": ("gelu", "leaky_relu"), "lo
 
 def rounded_constants(model: Model) -> str:
     """Return the name of an activation or the loss of which Keras rounds constants to float32; "" if there is none."""
-    names = [getattr(getattr(layer, "activation", None), "name", "") for layer in model.layers]
-    found = [name for name in names if name in ROUNDED["activation"]]
-    loss = type(model.loss).__name__
-    return next(iter([*found, *([loss] if loss in ROUNDED["loss"] else [])]), "")
+    activations = [getattr(getattr(part, "activation", None), "name", "") for part in all_parts(model.layers)]
+    losses = [type(loss).__name__ for loss in getattr(model.loss, "losses", [model.loss])]
+    found = [name for name in activations if name in ROUNDED["activation"]]
+    return next(iter([*found, *(loss for loss in losses if loss in ROUNDED["loss"])]), "")
 
 
 class Figures(NamedTuple):
