@@ -80,7 +80,7 @@ class ChainCase(NamedTuple):
     dtype : {"float64", "float32"}
     batch, timesteps, features : int
     layers : list of (class, arguments)
-        Their names are first, second, ...: ``layer_0``.
+        Their names are ``layer_0``, ``layer_1``, ...
     loss, optimizer : (class, arguments)
     targets : {"real", "positive", "binary", "one-hot", "class", "distribution"}
     sample_weight : {"", "sample", "column", "step"}
