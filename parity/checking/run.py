@@ -8,8 +8,8 @@ All four sides get the same numbers (weights and data rounded to float32, which 
 
 Errors are counted in eps of max|reference|, both the largest and the root mean square error. What they must meet:
 
-- float32: ours at most twice Keras' own error, or 16 eps. Both round in other places, so neither is exact, and the
-  ratio of two such errors is near 1; but Keras may happen to be exact, or add up in a luckier order.
+- float32: ours at most twice Keras' own error, or 16 eps, or as many as one eps of noise costs. Both round in other
+  places, so neither is exact, and the ratio of two such errors is near 1; but Keras may be exact by luck of its order.
 - float64: the difference is at most 16 eps, or 8 times as many eps as one eps of noise costs the same quantity:
   measured in ``np.longdouble``, with noise on the weights and on what activations put out (reference.py).
 

@@ -94,7 +94,6 @@ def test_every_call_input_weight_and_state_is_there():
         "output of shared",
         "output of shared/output 2",
         "output of shared #2",
-        "gradient of words/input",
         "gradient of start/input",
         "gradient of table/embeddings",
         "new weight of second/bias",

@@ -90,19 +90,21 @@ def test_long_sums_are_granted_the_root_of_their_terms(dtype, terms, limit):
     [
         (1, 0, 0, ONE_EPS, "1 eps"),
         (4, 2, 0, 4, "twice Keras'"),
-        (1, 0, 100, ONE_EPS, "1 eps"),  # what rounding costs is seen in Keras' own error, and nowhere else
+        (1, 0, 100, ONE_EPS, "1 eps"),
+        (50, 2, 100, 100, "what 1 eps of noise costs"),
+        (50, 40, 70, 80, "twice Keras'"),
         (5, 2, 0, SIXTEEN_EPS, "16 eps"),
         (2, 0, 0, SIXTEEN_EPS, "16 eps"),
         (16, 7, 0, SIXTEEN_EPS, "16 eps"),
         (40, 20, 0, 40, "twice Keras'"),
     ],
 )
-def test_ours_at_most_twice_keras_error_or_16_eps(ours, keras, noise, limit, rule):
+def test_ours_at_most_twice_keras_error_or_16_eps_or_the_cost_of_noise(ours, keras, noise, limit, rule):
     given = {"keras32": off(keras, EPS32), "noisy": [off(noise)]}
     found = line("float32", ours32=off(ours, EPS32), **given)
     assert (found.ours, found.keras, found.limit, found.rule) == (ours, keras, limit, rule)
     assert found.holds
-    assert not line("float32", ours32=off(max(limit, SIXTEEN_EPS) + 1, EPS32), **given).holds
+    assert not line("float32", ours32=off(max(limit, SIXTEEN_EPS, noise) + 1, EPS32), **given).holds
 
 
 def test_where_keras_float32_overflows_16_eps_are_left():
