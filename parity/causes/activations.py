@@ -32,7 +32,7 @@ def activation_changes(layer: Any, label: str) -> Iterator[Change]:
                 part_of(model, label).activation = other
 
             known = name if name == "other activation" else activation_name(here, other)
-            yield Change(known, label, f"{other!r} for {here!r}", apply, plain=True, rare=True)
+            yield Change(known, label, apply, (here, other), plain=True, rare=True)
 
 
 def activation_name(one: Any, other: Any) -> str:

@@ -2,12 +2,12 @@
 
 =====================  ====================================================================
 settings               every setting of a layer, the loss or the optimizer that differs
-weights                kernels transposed, a bias left out or taken twice
+weights                kernels transposed, a bias left out or taken twice; or so in the forward pass alone
 activations            one for another; leaky slopes; both gelus
 data, layer by layer   time reversed, batch and time exchanged, mask ignored or not reversed,
                        initial state ignored, state left from the batch before, dropout left on
-loss                   sum for mean, sample weights or mask ignored: :mod:`parity.causes.losses`
-optimizer              epsilon outside the root, other rho, other learning rate
+loss                   sum for mean, of the batch or of all elements, sample weights or mask ignored: losses.py
+optimizer              epsilon outside the root, other rho, other learning rate, set or only used: optimizer.py
 =====================  ====================================================================
 
 A change that is more than a setting or a weight gives a layer, the loss or the optimizer a class of
@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity.backend import require_keras
 from parity.causes import faulty, faulty_keras
 from parity.causes.activations import activation_changes
 from parity.causes.change import Change
@@ -84,28 +83,28 @@ def _weights(here: Any, there: Any, label: str) -> Iterator[Change]:
         if w.ndim == 2:
             name = f"transposed {spec.name.replace('_', ' ')}"
             ways = ((_transposed, _transposed_back), (_transposed_back, _transposed))
-            for change, back in ways if w.shape[0] != w.shape[1] else ways[:1]:
+            for i, (change, back) in enumerate(ways if w.shape[0] != w.shape[1] else ways[:1]):
                 yield _weight_change(name, label, spec.name, change)
-                yield _used(name, label, spec.name, change, back)
+                yield from _used(name, label, spec.name, change, back, i)
         elif spec.name == "bias":
             their_bias = getattr(there, "bias", None)
             if not w.any() and their_bias is not None and their_bias.any():
                 yield _weight_change("missing bias", label, "bias", partial(_given, their_bias))
-            for name, factor in (("missing bias", 0.0), ("doubled bias", 2.0), ("doubled bias", 0.5)):
+            for i, (name, factor) in enumerate((("missing bias", 0.0), ("doubled bias", 2.0), ("doubled bias", 0.5))):
                 scaled = partial(_scaled, factor)
                 yield _weight_change(name, label, "bias", scaled)
-                yield _used(name, label, "bias", scaled, scaled)
+                yield from _used(name, label, "bias", scaled, scaled, i)
 
 
 def _transposed(w: Any) -> Any:
     """Return w transposed; of a matrix that is not square its numbers, read in the other order of memory."""
-    ops = np if isinstance(w, np.ndarray) else require_keras().ops
+    ops = faulty.numerics(w)
     return ops.reshape(ops.transpose(w), w.shape)
 
 
 def _transposed_back(w: Any) -> Any:
     """Return what :func:`_transposed` makes w of; it is its adjoint, too."""
-    ops = np if isinstance(w, np.ndarray) else require_keras().ops
+    ops = faulty.numerics(w)
     return ops.transpose(ops.reshape(w, w.shape[::-1]))
 
 
@@ -124,15 +123,19 @@ def _weight_change(name: str, label: str, weight: str, change: Callable[[Array],
         view = getattr(part_of(model, label), weight)
         view[...] = change(view.copy())
 
-    return Change(name, label, "", apply, plain=True)
+    return Change(name, label, apply, plain=True)
 
 
 def _used(
-    name: str, label: str, weight: str, change: Callable[[Any], Any], adjoint: Callable[[Array], Array]
-) -> Change:
-    """Return the change of how a weight is used, its value being as it was."""
-    there = partial(faulty_keras.used_otherwise, label=label, weight=weight, change=change)
-    return _faulty(name, label, faulty.UsedOtherwise, there, changed=(weight, change, adjoint))
+    name: str, label: str, weight: str, change: Callable[[Any], Any], adjoint: Callable[[Array], Array], variant: int
+) -> Iterator[Change]:
+    """Yield the changes of how a weight is used, in both passes or in one, its value being as it was."""
+    changed = (weight, change, adjoint)
+    in_keras = partial(faulty_keras.used_otherwise, label=label, weight=weight, change=change)
+    yield _faulty(name, label, faulty.UsedOtherwise, in_keras, variant, changed=changed)
+    in_keras = partial(faulty_keras.used_in_forward, label=label, weight=weight, change=change)
+    one = _faulty(name, label, faulty.UsedInForward, in_keras, variant, changed=changed)
+    yield one._replace(detail="in the forward pass", rare=True)
 
 
 # Data, as a layer gets them.
@@ -142,9 +145,11 @@ def _data(layer: Layer, other: Any, label: str) -> Iterator[Change]:
     sequences = isinstance(layer.input_shape, tuple) and len(layer.input_shape) == 3
     if sequences:
         for mask_too in (False, True):
-            yield _faulty("time-reversed input", label, faulty.TimeReversed, mask_too=mask_too)
-        for reading in faulty.READINGS:
-            yield _faulty("batch-major for time-major", label, faulty.OtherLayout, reading=reading)
+            in_keras = partial(faulty_keras.time_reversed, label=label, mask_too=mask_too)
+            yield _faulty("time-reversed input", label, faulty.TimeReversed, in_keras, mask_too, mask_too=mask_too)
+        for i, reading in enumerate(faulty.READINGS):
+            in_keras = partial(faulty_keras.other_layout, label=label, reading=reading)
+            yield _faulty("batch-major for time-major", label, faulty.OtherLayout, in_keras, i, reading=reading)
         yield _faulty("ignored mask", label, faulty.MaskIgnored, partial(faulty_keras.mask_ignored, label=label))
     if isinstance(layer, SimpleRNN):
         their_state = getattr(other, "state", None)
@@ -153,13 +158,13 @@ def _data(layer: Layer, other: Any, label: str) -> Iterator[Change]:
             def taken_over(model: Model) -> None:
                 part_of(model, label).state[...] = their_state
 
-            yield Change("stale state", label, "", taken_over, plain=True)
-        for name, fault, there in (
+            yield Change("stale state", label, taken_over, plain=True)
+        for name, fault, planted in (
             ("unreversed mask", faulty.MaskUnreversed, faulty_keras.mask_unreversed),
             ("initial state ignored", faulty.InitialStateIgnored, faulty_keras.initial_state_ignored),
             ("stale state", faulty.StaleState, faulty_keras.stale_state),
         ):
-            yield _faulty(name, label, fault, partial(there, label=label))
+            yield _faulty(name, label, fault, partial(planted, label=label))
 
 
 def _dropout(layer: Layer, label: str, their_masks: DropoutMasks) -> Iterator[Change]:
@@ -167,14 +172,14 @@ def _dropout(layer: Layer, label: str, their_masks: DropoutMasks) -> Iterator[Ch
     if label in their_masks:
         masks = their_masks[label]
         fault = faulty.DropoutLeftOn if isinstance(layer, Dropout) else faulty.RecurrentDropoutLeftOn
-        there = partial(faulty_keras.dropout_left_on, label=label, masks=masks)
-        yield _faulty("dropout left on", label, fault, there, left_on=masks)
+        in_keras = partial(faulty_keras.dropout_left_on, label=label, masks=masks)
+        yield _faulty("dropout left on", label, fault, in_keras, left_on=masks)
 
 
 def _faulty(
-    name: str, label: str, fault: type, there: Callable[[Any], None] | None = None, **attributes: Any
+    name: str, label: str, fault: type, in_keras: Callable[[Any], None], variant: int = 0, **attributes: Any
 ) -> Change:
     def apply(model: Model) -> None:
         faulty.give(part_of(model, label), fault, **attributes)
 
-    return Change(name, label, "", apply, there=there)
+    return Change(name, label, apply, in_keras=in_keras, variant=variant)

@@ -19,14 +19,14 @@ class Cause(NamedTuple):
         The layer that it is in, "loss", "loss of <output>" or "optimizer"; "" for more than one. A weight, or what is
         done to the data, may be that of a layer inside another: "bidirectional/forward_simple_rnn".
     detail : str
-        What is here and what is there, where it can be said.
+        What each engine has, where it can be said; or which engine has the fault.
     parts : tuple of Cause
         The two, where it is more than one.
 
     Examples
     --------
-    >>> str(Cause("other rho", "optimizer", "0.9 here, 0.8 in Keras"))
-    "other rho in 'optimizer' (0.9 here, 0.8 in Keras)"
+    >>> str(Cause("other rho", "optimizer", "0.9 in rnn_core, 0.8 in Keras"))
+    "other rho in 'optimizer' (0.9 in rnn_core, 0.8 in Keras)"
     """
 
     name: str

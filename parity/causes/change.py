@@ -22,32 +22,36 @@ class Change(NamedTuple):
 
     Attributes
     ----------
-    name, place, detail : str
-        As of the Cause that it stands for; in the detail ``{here}`` and ``{there}`` stand for the two sides.
+    name, place : str
+        As of the Cause that it stands for.
     apply : callable
         Changes the model that it is given.
+    values : tuple of two
+        What was there before the change, and what is there after it, where that can be said.
+    detail : str
+        What else there is to say.
     plain : bool
         Whether the model remains one that Keras has.
     rare : bool
         Left out where pairs are tried.
     replaces : bool
         Whether it puts a new layer in the old one's place, and undoes what was changed in that.
-    there : callable, optional
+    in_keras : callable, optional
         Makes the same change in a Keras model, where it is not `plain`.
+    variant : int
+        Which one it is of several changes of this name.
     """
 
     name: str
     place: str
-    detail: str
     apply: Apply
+    values: tuple[Any, ...] = ()
+    detail: str = ""
     plain: bool = False
     rare: bool = False
     replaces: bool = False
-    there: Callable[[Any], None] | None = None
-
-    def said_with(self, here: str, there: str) -> str:
-        """Return the detail with words for the side that is changed and for the other one."""
-        return self.detail.replace("{here}", here).replace("{there}", there)
+    in_keras: Callable[[Any], None] | None = None
+    variant: int = 0
 
 
 def said(value: Any) -> str:

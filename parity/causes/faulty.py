@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity.backend import require_keras
+
 Array = NDArray[Any]
+
+
+def numerics(x: Any) -> Any:
+    """Return the module whose functions take `x`: NumPy, or ``keras.ops`` for a tensor."""
+    return np if isinstance(x, np.ndarray) else require_keras().ops
 
 
 def give(thing: Any, fault: type, **attributes: Any) -> None:
@@ -24,22 +31,23 @@ def give(thing: Any, fault: type, **attributes: Any) -> None:
 # How an array (batch, timesteps, features) is read that was meant to be (timesteps, batch, features), and the way back.
 
 
-def _reread(x: Array) -> Array:
-    batch, timesteps = x.shape[:2]
-    return np.ascontiguousarray(x).reshape(timesteps, batch, *x.shape[2:]).swapaxes(0, 1)
+def _reread(x: Any) -> Any:
+    ops, (batch, timesteps) = numerics(x), x.shape[:2]
+    return ops.swapaxes(ops.reshape(x, (timesteps, batch, *x.shape[2:])), 0, 1)
 
 
-def _reread_back(d: Array) -> Array:
-    return np.ascontiguousarray(d.swapaxes(0, 1)).reshape(d.shape)
+def _reread_back(d: Any) -> Any:
+    ops = numerics(d)
+    return ops.reshape(ops.swapaxes(d, 0, 1), d.shape)
 
 
-def _exchanged(x: Array) -> Array:
+def _exchanged(x: Any) -> Any:
     if x.shape[0] != x.shape[1]:
         raise ValueError("batch and timesteps can be exchanged only where they are equal")
-    return x.swapaxes(0, 1)
+    return numerics(x).swapaxes(x, 0, 1)
 
 
-READINGS: tuple[tuple[Callable[[Array], Array], Callable[[Array], Array]], ...] = (
+READINGS: tuple[tuple[Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (_reread, _reread_back),
     (_reread_back, _reread),
     (_exchanged, _exchanged),
@@ -83,7 +91,7 @@ class TimeReversed:
 class OtherLayout:
     """Batch and time are taken for each other."""
 
-    reading: tuple[Callable[[Array], Array], Callable[[Array], Array]]
+    reading: tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
     def forward(self: Any, r: Any, x: Any, training: bool = False) -> Any:
         """Compute the output with the fault."""
@@ -188,16 +196,10 @@ class RecurrentDropoutLeftOn:
         return tuple(None if mask is None else mask.astype(self.dtype) for mask in self.left_on)
 
 
-class UsedOtherwise:
-    """A weight w is used as f(w), with f linear; its gradient goes through the adjoint of f."""
+class UsedInForward:
+    """A weight w is used as f(w) in the forward pass, and as it is in the backward pass."""
 
     changed: tuple[str, Callable[[Array], Array], Callable[[Array], Array]]
-
-    def new_record(self: Any, shape: Any, d_vector: Array | None = None) -> Any:
-        """Allocate the record, and find the gradient of the weight in it."""
-        r = super().new_record(shape, d_vector)  # type: ignore[misc]
-        r.d_changed = None if d_vector is None else self.views(d_vector)[self.changed[0]]
-        return r
 
     def forward(self: Any, r: Any, x: Array, training: bool = False) -> Any:
         """Compute the output with the fault."""
@@ -207,6 +209,16 @@ class UsedOtherwise:
         output = super().forward(r, x, training)  # type: ignore[misc]
         w[...] = kept
         return output
+
+
+class UsedOtherwise(UsedInForward):
+    """A weight w is used as f(w), with f linear; its gradient goes through the adjoint of f."""
+
+    def new_record(self: Any, shape: Any, d_vector: Array | None = None) -> Any:
+        """Allocate the record, and find the gradient of the weight in it."""
+        r = super().new_record(shape, d_vector)  # type: ignore[misc]
+        r.d_changed = None if d_vector is None else self.views(d_vector)[self.changed[0]]
+        return r
 
     def backward(self: Any, r: Any, d_output: Array) -> Any:
         """Return the gradient of the input through the fault."""
@@ -233,6 +245,28 @@ class WeightsIgnored:
     def value_and_gradient(self: Any, y: Array, y_pred: Array, d: Array, weight: Any = None, mask: Any = None) -> float:
         """Return the loss with the fault, and write its gradient."""
         return float(super().value_and_gradient(y, y_pred, d, None, mask))  # type: ignore[misc]
+
+
+class Summed:
+    """The loss is the sum over all elements, not their mean."""
+
+    def value_and_gradient(self: Any, y: Array, y_pred: Array, d: Array, weight: Any = None, mask: Any = None) -> float:
+        """Return the loss with the fault, and write its gradient."""
+        mean = float(super().value_and_gradient(y, y_pred, d, weight, mask))  # type: ignore[misc]
+        d *= y_pred.size
+        return mean * y_pred.size
+
+
+class RateScaled:
+    """A step is made with another learning rate than the optimizer says."""
+
+    factor: float
+
+    def _update(self: Any, chunk: Any) -> None:
+        kept = {name: getattr(self, name) for name in ("_lr", "_alpha") if hasattr(self, name)}
+        vars(self).update({name: rate * self.factor for name, rate in kept.items()})
+        super()._update(chunk)  # type: ignore[misc]
+        vars(self).update(kept)
 
 
 class EpsilonOutside:

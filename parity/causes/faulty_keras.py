@@ -7,6 +7,7 @@ the optimizer's ``update_step`` is replaced. The layer is named, or one inside i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,23 @@ def mask_ignored(keras_model: Any, label: str) -> None:
     _recall(keras_model, label, lambda call, x, **given: call(x, **{**given, "mask": None}))
 
 
+def time_reversed(keras_model: Any, label: str, mask_too: bool) -> None:
+    """Let a layer go through the sequence from its end; through its mask too, or not."""
+    ops = require_keras().ops
+
+    def change(call: Any, x: Any, **given: Any) -> Any:
+        if mask_too and given.get("mask") is not None:
+            given["mask"] = ops.flip(given["mask"], 1)
+        return call(ops.flip(x, 1), **given)
+
+    _recall(keras_model, label, change)
+
+
+def other_layout(keras_model: Any, label: str, reading: tuple[Callable[[Any], Any], Any]) -> None:
+    """Let a layer take batch and time for each other."""
+    _recall(keras_model, label, lambda call, x, **given: call(reading[0](x), **given))
+
+
 def mask_unreversed(keras_model: Any, label: str) -> None:
     """Let a layer with go_backwards reverse the sequence, and not its mask."""
     ops = require_keras().ops
@@ -139,6 +157,25 @@ def used_otherwise(keras_model: Any, label: str, weight: str, change: Callable[[
     _recall(keras_model, label, changed)
 
 
+def used_in_forward(keras_model: Any, label: str, weight: str, change: Callable[[Any], Any]) -> None:
+    """Let a layer use the weight w as change(w) in the forward pass, and as it is in the backward pass."""
+    ops, layer = require_keras().ops, part_of(keras_model, label)
+    variable = next(v for v in layer.weights if v.name == weight)
+    cell = getattr(layer, "cell", layer)
+    call, activation = cell.call, cell.activation
+
+    def changed(x: Any, *states: Any, **given: Any) -> Any:
+        more = change(variable.value) - variable.value
+        if weight != "bias":
+            more = ops.matmul(x if weight == "kernel" else states[0][0], more)
+        cell.activation = lambda a: activation(a + ops.stop_gradient(more))
+        output = call(x, *states, **given)
+        cell.activation = activation
+        return output
+
+    cell.call = changed
+
+
 # Loss and optimizer.
 
 
@@ -151,6 +188,22 @@ def mask_not_counted(keras_model: Any, output: int | None) -> None:
 def weights_ignored(keras_model: Any, output: int | None) -> None:
     """Let the loss count every sample once; of several outputs all, or the one of this number."""
     _relosses(keras_model, lambda tree, y, w: (y, w if w is None else _each_of(tree, w, output, lambda part: None)))
+
+
+def summed(keras_model: Any, output: int | None) -> None:
+    """Let the loss be a sum over all elements; of several outputs all, or the one of this number."""
+    ops = require_keras().ops
+
+    def change(tree: Any, y: Any, w: Any) -> tuple[Any, Any]:
+        parts = tree.flatten(y)
+        weights = [None] * len(parts) if w is None else tree.flatten(w)
+        for i, part in enumerate(parts):
+            if output in (None, i):
+                ones = ops.ones(part.shape[:-1], part.dtype) if weights[i] is None else weights[i]
+                weights[i] = ones * math.prod(part.shape)  # the weighted mean, as many times
+        return y, tree.pack_sequence_as(y, weights)
+
+    _relosses(keras_model, change)
 
 
 def _relosses(keras_model: Any, change: Callable[..., Any]) -> None:
@@ -173,26 +226,33 @@ def _each_of(tree: Any, parts: Any, output: int | None, change: Callable[[Any], 
 def epsilon_outside(keras_model: Any) -> None:
     """Let RMSprop take u = learning_rate * g / (sqrt(v) + epsilon)."""
     optimizer, ops = keras_model.optimizer, require_keras().ops
-    rho = np.float64(optimizer.rho)
 
     def update_step(g: Any, variable: Any, learning_rate: Any) -> None:
         i = optimizer._get_variable_index(variable)
         v = optimizer._velocities[i]
-        g, learning_rate = ops.cast(g, v.dtype), ops.cast(learning_rate, v.dtype)  # not in every model the variable's
-        v.assign(v * rho + g**2 * (1 - rho))
+        g = ops.cast(g, v.dtype)
+        rho, rest = (np.dtype(v.dtype).type(part) for part in (optimizer.rho, 1 - optimizer.rho))
+        v.assign(v * rho + g**2 * rest)
         variance = v
         if optimizer.centered:
             a = optimizer._average_gradients[i]
-            a.assign(a * rho + g * (1 - rho))
+            a.assign(a * rho + g * rest)
             variance = ops.maximum(v - a**2, 0)
-        u = g * learning_rate / (ops.sqrt(variance) + optimizer.epsilon)
+        u = g * ops.cast(learning_rate, variable.dtype) / (ops.sqrt(variance) + optimizer.epsilon)
         if optimizer.momentum > 0:
             m = optimizer._momentums[i]
             m.assign(m * optimizer.momentum + u)
             u = m
-        variable.assign(variable - ops.cast(u, variable.dtype))
+        variable.assign(variable - u)
 
     replace_update_step(optimizer, update_step)
+
+
+def rate_scaled(keras_model: Any, factor: float) -> None:
+    """Let an optimizer make its step with another learning rate than it says."""
+    optimizer = keras_model.optimizer
+    update_step = optimizer.update_step
+    replace_update_step(optimizer, lambda g, variable, rate: update_step(g, variable, rate * factor))
 
 
 def replace_update_step(optimizer: Any, update_step: Callable[..., None]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from parity.causes import faulty, faulty_keras
 from parity.causes.change import Apply, Change
+from rnn_core.losses.base import ElementwiseLoss
 from rnn_core.losses.several import LossOfOutputs
 from rnn_core.models import Model
 
@@ -19,17 +20,17 @@ def loss_changes(ours: Model, theirs: Model) -> Iterator[Change]:
     if not isinstance(here, LossOfOutputs) or not isinstance(there, LossOfOutputs):
         if here is not None and there is not None:
             yield from _one(here, there, None, "loss")
-            yield from _ignored(None, "loss")
+            yield from _faulty([here], None, "loss")
         return
     for i, (one, other) in enumerate(zip(here.losses, there.losses, strict=True)):
         if one is not None or other is not None:
             yield from _one(one, other, i, f"loss of {here.names[i]}")
         if one is not None:
-            yield from _ignored(i, f"loss of {here.names[i]}")
-    yield from _ignored(None, "loss")
+            yield from _faulty([one], i, f"loss of {here.names[i]}")
+    yield from _faulty([one for one in here.losses if one is not None], None, "loss")
     if here.coefficients != there.coefficients:
-        detail = f"{here.coefficients} {{here}}, {there.coefficients} {{there}}"
-        yield Change("other loss weights", "loss", detail, _weighted(there.coefficients), plain=True)
+        values = (here.coefficients, there.coefficients)
+        yield Change("other loss weights", "loss", _weighted(there.coefficients), values, plain=True)
 
 
 def _weighted(coefficients: list[float]) -> Apply:
@@ -55,28 +56,31 @@ def _replaced(new: Any, output: int | None) -> Apply:
 
 def _one(here: Any, there: Any, output: int | None, place: str) -> Iterator[Change]:
     if type(here) is not type(there):
-        detail = f"{getattr(here, 'name', None)} {{here}}, {getattr(there, 'name', None)} {{there}}"
-        yield Change("other loss", place, detail, _replaced(there, output), plain=True)
+        values = (getattr(here, "name", None), getattr(there, "name", None))
+        yield Change("other loss", place, _replaced(there, output), values, plain=True)
         return
     mine, other = here.get_config(), there.get_config()
     for reduction in dict.fromkeys((there.reduction, "sum", "sum_over_batch_size", "mean_with_sample_weight")):
         if reduction != here.reduction:
             name = "sum for mean loss" if "sum" in (reduction, here.reduction) else "other reduction"
             new = type(here).from_config({**mine, "reduction": reduction})
-            yield Change(name, place, f"{reduction} for {here.reduction}", _replaced(new, output), plain=True)
+            yield Change(name, place, _replaced(new, output), (here.reduction, reduction), plain=True)
     for setting in mine:
         if setting not in ("name", "dtype", "reduction") and mine[setting] != other[setting]:
             new = type(here).from_config({**mine, setting: other[setting]})
-            detail = f"{mine[setting]} {{here}}, {other[setting]} {{there}}"
-            yield Change(f"other {setting.replace('_', ' ')}", place, detail, _replaced(new, output), plain=True)
+            name = f"other {setting.replace('_', ' ')}"
+            yield Change(name, place, _replaced(new, output), (mine[setting], other[setting]), plain=True)
 
 
-def _ignored(output: int | None, place: str) -> Iterator[Change]:
-    """Yield what the loss of the output of this number may leave out, or those of all outputs."""
-    for name, fault, there in (
-        ("ignored mask", faulty.MaskNotCounted, faulty_keras.mask_not_counted),
-        ("ignored sample weights", faulty.WeightsIgnored, faulty_keras.weights_ignored),
+def _faulty(found: list[Any], output: int | None, place: str) -> Iterator[Change]:
+    """Yield what the loss of the output of this number may do otherwise, or those of all outputs: `found`."""
+    for name, detail, fault, in_keras in (
+        ("ignored mask", "", faulty.MaskNotCounted, faulty_keras.mask_not_counted),
+        ("ignored sample weights", "", faulty.WeightsIgnored, faulty_keras.weights_ignored),
+        ("sum for mean loss", "over all elements", faulty.Summed, faulty_keras.summed),
     ):
+        if fault is faulty.Summed and not all(map(_is_mean_of_elements, found)):
+            continue
 
         def apply(model: Model, fault: type = fault) -> None:
             losses = getattr(model.loss, "losses", [model.loss])
@@ -84,4 +88,8 @@ def _ignored(output: int | None, place: str) -> Iterator[Change]:
                 if loss is not None and output in (None, i):
                     faulty.give(loss, fault)
 
-        yield Change(name, place, "", apply, there=partial(there, output=output))
+        yield Change(name, place, apply, detail=detail, in_keras=partial(in_keras, output=output))
+
+
+def _is_mean_of_elements(loss: Any) -> bool:
+    return isinstance(loss, ElementwiseLoss) and loss.reduction in ("sum_over_batch_size", "mean")

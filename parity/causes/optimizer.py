@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from parity.causes import faulty, faulty_keras
-from parity.causes.change import NAMES, Change, said
+from parity.causes.change import NAMES, Change
 from rnn_core.models import Model
 from rnn_core.optimizers import RMSprop
 
@@ -18,36 +19,45 @@ def optimizer_changes(ours: Model, theirs: Model) -> Iterator[Change]:
     """Yield the changes that make an optimizer do what another does, or may do."""
     here, there = ours.optimizer, theirs.optimizer
     if type(here) is not type(there):
-        detail = f"{type(here).__name__} {{here}}, {type(there).__name__} {{there}}"
-        yield Change("other optimizer", "optimizer", detail, lambda model: set_optimizer(model, there), plain=True)
+        classes = (type(here).__name__, type(there).__name__)
+        yield Change("other optimizer", "optimizer", lambda model: set_optimizer(model, there), classes, plain=True)
         return
     mine, other = here.get_config(), there.get_config()
-
-    def changed(setting: str, value: Any, rare: bool = False) -> Change:
-        def apply(model: Model) -> None:
-            settings = {**model.optimizer.get_config(), setting: value}
-            set_optimizer(model, type(model.optimizer).from_config(settings))
-
-        name = NAMES.get(setting, f"other {setting.replace('_', ' ')}")
-        detail = f"{said(mine[setting])} {{here}}, {said(value)} {{there}}"
-        return Change(name, "optimizer", detail, apply, True, rare)
-
     for setting in mine:
         if setting != "name" and mine[setting] != other[setting]:
-            yield changed(setting, other[setting])
+            yield _setting(setting, mine[setting], other[setting])
     if isinstance(here, RMSprop):
-
-        def outside(model: Model) -> None:
-            faulty.give(model.optimizer, faulty.EpsilonOutside)
-
-        name = "epsilon outside the root"
-        yield Change(name, "optimizer", "", outside, there=faulty_keras.epsilon_outside)
+        yield _faulty("epsilon outside the root", faulty.EpsilonOutside, faulty_keras.epsilon_outside)
         for rho in RHOS:
             if rho != here.rho:
-                yield changed("rho", rho, rare=True)
-    if isinstance(mine["learning_rate"], float):
-        for factor in FACTORS:
-            yield changed("learning_rate", factor * mine["learning_rate"], rare=True)
+                yield _setting("rho", here.rho, rho)
+    for factor in FACTORS:
+        if isinstance(mine["learning_rate"], float):
+            rate = mine["learning_rate"]
+            yield _setting("learning_rate", rate, factor * rate, rare=True)
+        in_keras = partial(faulty_keras.rate_scaled, factor=factor)
+        values = ("as set", f"{factor:g} times as set")
+        yield _faulty(NAMES["learning_rate"], faulty.RateScaled, in_keras, values, factor=factor)
+
+
+def _setting(setting: str, before: Any, after: Any, rare: bool = False) -> Change:
+    """Return the change of one setting."""
+
+    def apply(model: Model) -> None:
+        settings = {**model.optimizer.get_config(), setting: after}
+        set_optimizer(model, type(model.optimizer).from_config(settings))
+
+    name = NAMES.get(setting, f"other {setting.replace('_', ' ')}")
+    return Change(name, "optimizer", apply, (before, after), plain=True, rare=rare)
+
+
+def _faulty(name: str, fault: type, in_keras: Any, values: tuple[Any, ...] = (), **attributes: Any) -> Change:
+    """Return the change of what a step computes, all settings being as they were."""
+
+    def apply(model: Model) -> None:
+        faulty.give(model.optimizer, fault, **attributes)
+
+    return Change(name, "optimizer", apply, values, in_keras=in_keras)
 
 
 def set_optimizer(model: Model, like: Any = None) -> None:

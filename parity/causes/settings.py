@@ -8,7 +8,7 @@ from operator import getitem
 from typing import Any
 
 from parity.causes.activations import activation_name
-from parity.causes.change import NAMES, Change, said
+from parity.causes.change import NAMES, Change
 from parity.causes.optimizer import set_optimizer
 from parity.parts import ARGUMENTS, all_parts
 from rnn_core import activations
@@ -53,9 +53,8 @@ def layer_settings(ours: Model, theirs: Model, name: str) -> Iterator[Change]:
             model._forget_records()
             set_optimizer(model)
 
-        which = f"{setting} " if setting in NAMES else ""  # whose name is not the setting's
-        detail = f"{which}{said(mine)} {{here}}, {said(other)} {{there}}"
-        yield Change(named, name, detail, apply, plain=True, replaces=True)
+        which = setting if setting in NAMES else ""  # whose name is not the setting's
+        yield Change(named, name, apply, (mine, other), which, plain=True, replaces=True)
 
 
 def _differences(mine: Any, other: Any, *path: Any) -> Iterator[tuple[Any, ...]]:

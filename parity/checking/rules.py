@@ -50,9 +50,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from parity.checking.line import Line
-from parity.parts import all_parts
 from rnn_core.denormals import resolution
-from rnn_core.models import Model
 
 Key = tuple[str, str, str]
 """Kind, layer and name of a quantity."""
@@ -64,17 +62,6 @@ SIXTEEN_EPS, OF_NOISE = 16.0, 8.0  # float64: ours against Keras; 16 eps do in f
 OF_ROOT = 2.0  # times the root of the number of terms of a sum: in place of 16 eps, where that is more
 FLOAT32_IN_FLOAT64 = 2.0**29  # one eps of float32 in eps of float64
 MUTUAL = 64.0  # float32: Keras' own error against ours, for a Keras model that was not made from ours
-
-ROUNDED: dict[str, tuple[str, ...]] = {"activation": ("gelu", "leaky_relu"), "loss": ("LogCosh",)}
-"""What has constants in Keras (on TensorFlow) that are float32 numbers, also in a float64 model: measured."""
-
-
-def rounded_constants(model: Model) -> str:
-    """Return the name of an activation or the loss of which Keras rounds constants to float32; "" if there is none."""
-    activations = [getattr(getattr(part, "activation", None), "name", "") for part in all_parts(model.layers)]
-    losses = [type(loss).__name__ for loss in getattr(model.loss, "losses", [model.loss])]
-    found = [name for name in activations if name in ROUNDED["activation"]]
-    return next(iter([*found, *(loss for loss in losses if loss in ROUNDED["loss"])]), "")
 
 
 class Figures(NamedTuple):

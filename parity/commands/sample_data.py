@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,14 @@ def data_from_file(path: Path, model: Model) -> tuple[Any, str]:
         else:
             with found as archive:
                 arrays = dict(archive)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         said = " ".join(str(error).split())
         raise UsageError(f"argument --data: cannot read an array from {str(path)!r}: {said}") from error
     names = model.input_names if len(model.graph.inputs) > 1 else ["x"]
-    if len(names) == 1 and len(arrays) > 1:
-        raise UsageError(f"argument --data: {str(path)!r} has several arrays; one is needed, as np.save writes it")
+    if len(names) == 1 and len(arrays) != 1:
+        raise UsageError(
+            f"argument --data: expected one array in {str(path)!r}, as np.save writes it, got {len(arrays)}"
+        )
     if len(names) == 1:
         arrays = dict(zip(names, arrays.values(), strict=True))
     if set(arrays) != set(names):

@@ -15,6 +15,7 @@ our side the same number. What is then compared with Keras is everything but the
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -62,8 +63,8 @@ def take_keras_constants(model: Model) -> list[str]:
             found.append(activation.name)
     given = model.loss
     several = given.losses if isinstance(given, LossOfOutputs) else [given]
-    rounded_ones = [_KerasLogCosh(**loss.get_config()) if type(loss) is LogCosh else loss for loss in several]
-    if any(type(loss) is _KerasLogCosh for loss in rounded_ones):
+    rounded_ones = [_rounded_log(loss) if isinstance(loss, LogCosh) else loss for loss in several]
+    if any(isinstance(loss, LogCosh) for loss in several):
         found.append("LogCosh")
         if isinstance(given, LossOfOutputs):
             given.losses = rounded_ones
@@ -99,10 +100,18 @@ def _normal_cdf(x: Array) -> Array:
     return np.asarray(_erfc(-x * ROOT), x.dtype) / 2
 
 
-class _KerasLogCosh(LogCosh):
-    """LogCosh with a log(2) in float32."""
+def _rounded_log(loss: LogCosh) -> LogCosh:
+    """Return LogCosh with a log(2) in float32; of a class derived from it, too."""
+    if not isinstance(loss, _KerasLogCosh):
+        loss = copy.copy(loss)
+        loss.__class__ = type(type(loss).__name__, (_KerasLogCosh, type(loss)), {})
+    return loss
+
+
+class _KerasLogCosh:
+    """What makes a LogCosh one with a log(2) in float32."""
 
     def element(self, y: Array, p: Array) -> Any:
         """Return log(cosh(d)), off by the error of log(2)."""
-        exact: Array = super().element(y, p)
+        exact: Array = super().element(y, p)  # type: ignore[misc]
         return exact + (float(np.log(2)) - LOG_2)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from parity.causes.cause import MORE_THAN_ONE, names
 from parity.causes.search import find_cause
 from parity.checking.run import check
 from rnn_core import activations, losses, optimizers
 from rnn_core.layers import Dense, Dropout, SimpleRNN
 
-from .planted import MASK, STATE, Y_SEQUENCE, X, Y, stack
+from .planted import BATCH, MASK, STATE, TIMESTEPS, Y_SEQUENCE, X, Y, stack
 
 
 def replaced(cls, method):
@@ -130,11 +131,17 @@ def loss_without_weights(right, self, y, y_pred, d, weight=None, mask=None):
     return right(self, y, y_pred, d, None, mask)
 
 
-@replaced(optimizers.RMSprop, "_update")
-def epsilon_outside(right, self, chunk):
-    v = chunk.slots[0]
-    v[...] = self.rho * v + (1 - self.rho) * chunk.g**2
-    chunk.w[...] -= self._lr * chunk.g / (np.sqrt(v) + self.epsilon)
+def epsilon_outside_of(rho):
+    @replaced(optimizers.RMSprop, "_update")
+    def outside(right, self, chunk):
+        v = chunk.slots[0]
+        v[...] = rho * v + (1 - rho) * chunk.g**2
+        chunk.w[...] -= self._lr * chunk.g / (np.sqrt(v) + self.epsilon)
+
+    return outside
+
+
+epsilon_outside = epsilon_outside_of(0.9)
 
 
 @replaced(optimizers.RMSprop, "build")
@@ -152,6 +159,44 @@ def recurrent_kernel_transposed(right, self, r, x, training=False):
     return output
 
 
+def reread(x):
+    return x.reshape(TIMESTEPS, BATCH, -1).swapaxes(0, 1)
+
+
+def reread_back(x):
+    return np.ascontiguousarray(x.swapaxes(0, 1)).reshape(x.shape)
+
+
+def batch_major(there, back):
+    @replaced(SimpleRNN, "forward")
+    def forward(right, self, r, x, training=False):
+        return right(self, r, there(x), training)
+
+    @replaced(SimpleRNN, "backward")
+    def backward(right, self, r, d_output):
+        d_input = right(self, r, d_output)
+        return None if d_input is None else back(d_input)
+
+    return all_of(forward, backward)
+
+
+@replaced(losses.MeanSquaredError, "value_and_gradient")
+def summed_over_all(right, self, y, y_pred, d, weight=None, mask=None):
+    mean = right(self, y, y_pred, d, weight, mask)
+    d *= y.size
+    return mean * y.size
+
+
+def rate_times(factor):
+    @replaced(optimizers.RMSprop, "_update")
+    def scaled(right, self, chunk):
+        before = chunk.w.copy()
+        right(self, chunk)
+        chunk.w[...] = before + factor * (chunk.w - before)
+
+    return scaled
+
+
 def tanh_for_sigmoid(monkeypatch):
     wrong, tanh = type(activations.get("sigmoid")), activations.get("tanh")
     monkeypatch.setattr(wrong, "forward", lambda self, a, out: tanh.forward(a, out))
@@ -163,13 +208,7 @@ SEQUENCES = {"upper": {"return_sequences": True}}
 FAULTS = [
     ("ignored mask", "lower", mask_ignored, {}, {"mask": MASK}),
     ("unreversed mask", "lower", mask_unreversed, {"go_backwards": True}, {"mask": MASK}),
-    (
-        "initial state ignored",
-        "lower",
-        all_of(state_ignored, no_gradient_of_the_state),
-        {},
-        {"initial_state": STATE},
-    ),
+    ("initial state ignored", "lower", all_of(state_ignored, no_gradient_of_the_state), {}, {"initial_state": STATE}),
     ("stale state", "lower", state_stale, {}, {}),
     ("time-reversed input", "upper", all_of(time_reversed, time_reversed_back), {}, {}),
     ("dropout left on", "dropout", dropout_always_on, {"rate": 0.4}, {}),
@@ -181,6 +220,10 @@ FAULTS = [
     ("ignored sample weights", "loss", loss_without_weights, {}, {"sample_weight": WEIGHTS}),
     ("epsilon outside the root", "optimizer", epsilon_outside, {}, {}),
     ("other rho", "optimizer", another_rho, {}, {}),
+    ("other learning rate", "optimizer", rate_times(10), {}, {}),
+    ("sum for mean loss", "loss", summed_over_all, {}, {}),
+    ("missing bias", "last", bias_left_out, {}, {}),  # in the forward pass alone
+    ("transposed recurrent kernel", "upper", recurrent_kernel_transposed, {}, {}),
 ]
 
 
@@ -190,22 +233,63 @@ FAULTS = [
 def test_a_fault_here_is_named(name, place, plant, made_with, given, monkeypatch):
     model = stack(**made_with)
     plant(monkeypatch)
-    batch = {"x": X, "y": Y, **given}
-    report = check(model, **batch, dtypes=["float64"], draws=0)
-    cause = find_cause(model, **batch, report=report)
-    assert cause is not None, report.summary
+    cause = cause_here(model, **given)
+    assert cause is not None
     assert (cause.name, cause.place) == (name, place)
 
 
-@replaced(Dense, "forward")
-def a_little_more(right, self, *given):
-    output = right(self, *given)
-    return output + 0.01 * output**2 if self.name == "middle" else output
-
-
-def test_a_fault_here_of_no_known_kind_has_no_cause(monkeypatch):
-    model = stack()
-    a_little_more(monkeypatch)
-    report = check(model, X, Y, dtypes=["float64"], draws=0)
+def cause_here(model, dtypes=("float64",), keras_model=None, **batch):
+    """Return the cause that is found for what does not hold."""
+    batch = {"x": X, "y": Y, **batch}
+    report = check(model, **batch, keras_model=keras_model, dtypes=dtypes, draws=0)
     assert not report.holds
-    assert find_cause(model, X, Y, report=report) is None
+    return find_cause(model, **batch, keras_model=keras_model, report=report)
+
+
+@pytest.mark.parametrize(
+    ("plant", "text"),
+    [
+        (another_rho, "other rho in 'optimizer' (0.99 in rnn_core, 0.9 in Keras)"),
+        (rate_times(10), "other learning rate in 'optimizer' (10 times as set in rnn_core, as set in Keras)"),
+        (summed_over_all, "sum for mean loss in 'loss' (over all elements, in rnn_core)"),
+        (bias_left_out, "missing bias in 'last' (in the forward pass, in rnn_core)"),
+        (batch_major(reread, reread_back), "batch-major for time-major in 'lower' (in rnn_core, in 2 layers)"),
+        (batch_major(reread_back, reread), "batch-major for time-major in 'lower' (in rnn_core, in 2 layers)"),
+    ],
+)
+def test_the_detail_says_what_is_in_which_engine(plant, text, monkeypatch):
+    model = stack()
+    plant(monkeypatch)
+    assert str(cause_here(model)) == text
+
+
+@pytest.mark.parametrize(
+    ("plants", "both"),
+    [
+        ((epsilon_outside, rate_times(10)), {"epsilon outside the root", "other learning rate"}),
+        ((epsilon_outside_of(0.99),), {"epsilon outside the root", "other rho"}),
+    ],
+)
+def test_two_faults_here_are_more_than_one(plants, both, monkeypatch):
+    model = stack()
+    all_of(*plants)(monkeypatch)
+    cause = cause_here(model)
+    assert cause is not None
+    assert (cause.name, set(names(cause))) == (MORE_THAN_ONE, both)
+
+
+def test_a_fault_here_in_float32_alone_is_named(monkeypatch):
+    model = stack(optimizers.RMSprop(0.5, epsilon=0.01), dtype="float32")
+    right = optimizers.RMSprop._update
+
+    def wrong(self, chunk):
+        if chunk.w.dtype == np.float64:
+            right(self, chunk)
+            return
+        v = chunk.slots[0]
+        v[...] = self._rho * v + self._one_minus_rho * chunk.g**2
+        chunk.w[...] -= self._lr * chunk.g / (np.sqrt(v) + self._epsilon)
+
+    monkeypatch.setattr(optimizers.RMSprop, "_update", wrong)
+    cause = cause_here(model, ("float64", "float32"))
+    assert str(cause) == "epsilon outside the root in 'optimizer' (in rnn_core)"

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 
 from parity.checking.rules import ONE_EPS, SIXTEEN_EPS, Figures, figures_of, judge
-from rnn_core import activations, losses
-from rnn_core.layers import Dense, Input
-from rnn_core.models import Sequential
 
 KEY = ("output", "dense", "output")
 EPS, EPS32 = 2.0**-52, 2.0**-23
@@ -189,18 +186,3 @@ def test_several_draws_are_judged_by_their_medians():
     looks = [Figures(1.0, difference=(d, d), noise=(n, n)) for d, n in ((1, 1), (900, 1), (30, 4), (40, 5), (20, 50))]
     found = judge(KEY, "float64", looks, mutual=False)
     assert (found.ours, found.limit, found.draws) == (30, 32, 5)
-
-
-# --- what causes need -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("activation", "loss", "name"),
-    [("tanh", "mse", ""), (activations.LeakyRelu(0.5), "mse", "leaky_relu"), ("tanh", losses.LogCosh(), "LogCosh")],
-)
-def test_rounded_constants_are_named(activation, loss, name):
-    from parity.checking.rules import rounded_constants
-
-    model = Sequential([Input((3,)), Dense(2, activation)])
-    model.compile("sgd", loss)
-    assert rounded_constants(model) == name

@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_used_is_one_line_and_status_2(capsys, tmp_path, m
     np.save(tmp_path / "x.npy", np.zeros((5, 4, 3)))
     assert "expects (batch, timesteps, 2)" in said(model_file, "--data", str(tmp_path / "x.npy"))
     np.savez(tmp_path / "several.npz", a=np.zeros(2), b=np.zeros(2))
-    assert "several arrays" in said(model_file, "--data", str(tmp_path / "several.npz"))
+    assert "expected one array" in said(model_file, "--data", str(tmp_path / "several.npz"))
     x = np.zeros((200, 4, 2))
     x[-1, 2, 1] = np.nan
     np.save(tmp_path / "nan.npy", x)
