@@ -32,7 +32,8 @@ from parity.causes.settings import layer_settings
 from parity.checking.rules import Key
 from parity.parts import part_of, walk
 from parity.sides.questions import DropoutMasks
-from rnn_core.layers import Dropout, Layer, SimpleRNN
+from rnn_core.layers import Bidirectional, Dropout, Layer, SimpleRNN
+from rnn_core.layers.recurrent import Recurrent
 from rnn_core.models import Model
 
 Array = NDArray[Any]
@@ -142,8 +143,10 @@ def _used(
 
 
 def _data(layer: Layer, other: Any, label: str) -> Iterator[Change]:
-    sequences = isinstance(layer.input_shape, tuple) and len(layer.input_shape) == 3
-    if sequences:
+    shape: Any = layer.input_shape
+    if isinstance(shape, list) and isinstance(layer, Recurrent | Bidirectional):
+        shape = shape[0]  # initial states come with it
+    if isinstance(shape, tuple) and len(shape) == 3:
         for mask_too in (False, True):
             in_keras = partial(faulty_keras.time_reversed, label=label, mask_too=mask_too)
             yield _faulty("time-reversed input", label, faulty.TimeReversed, in_keras, mask_too, mask_too=mask_too)

@@ -45,7 +45,10 @@ def _setting(setting: str, before: Any, after: Any, rare: bool = False) -> Chang
 
     def apply(model: Model) -> None:
         settings = {**model.optimizer.get_config(), setting: after}
-        set_optimizer(model, type(model.optimizer).from_config(settings))
+        like = type(model.optimizer).from_config(settings)
+        if setting == "learning_rate" and isinstance(after, float):
+            like._store_rate(after)  # unrounded
+        set_optimizer(model, like)
 
     name = NAMES.get(setting, f"other {setting.replace('_', ' ')}")
     return Change(name, "optimizer", apply, (before, after), plain=True, rare=rare)

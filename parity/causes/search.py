@@ -176,11 +176,11 @@ class _Search:
     # Rounding.
 
     def _of_rounding(self) -> Cause | None:
-        """Return "float32 for float64" where a float64 layer puts out float32 numbers, and all errors are of that size.
+        """Return "float32 for float64" where a layer or the loss has float32 numbers, and all errors are of that size.
 
         It is not a change of ours that is tried: two engines agree in float32 no better than they do here.
         """
-        if self.dtype != "float64" or self.key[0] not in FORWARD:
+        if self.dtype != "float64" or self.key[0] not in (*FORWARD, "loss"):
             return None
         bad = [line for line in self.report.bad if line.dtype == "float64"]
         if any(line.problem or line.ours > FLOAT32_IN_FLOAT64 * max(64.0, SLACK * line.limit) for line in bad):
@@ -188,7 +188,7 @@ class _Search:
         for values, where in ((self.theirs, "in Keras"), (self.ours, "in rnn_core")):
             value = np.asarray(values[self.key])
             if np.array_equal(value, value.astype(np.float32)) and value.any():
-                return Cause("float32 for float64", self.key[1], where)
+                return Cause("float32 for float64", self.key[1] or "loss", where)
         return None
 
 

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from parity import to_keras
-from parity.backend import require_keras
+from parity.backend import floatx, require_keras
 from parity.causes.faulty_keras import replace_update_step
 from rnn_core.layers import Dense, Dropout, Input, SimpleRNN
 from rnn_core.models import Sequential
@@ -129,11 +129,31 @@ def epsilon_outside(model):
     return keras_model
 
 
+def optimizer_with(**settings):
+    """Set attributes of Keras' optimizer, to numbers that float32 does not hold."""
+
+    def plant(model):
+        keras_model = to_keras(model)
+        for name, value in settings.items():
+            setattr(keras_model.optimizer, name, value)
+        return keras_model
+
+    return plant
+
+
 def computed_in_float32(model):
     keras_model = to_keras(model)
     dense = keras_model.get_layer("middle")
     call = dense.call
     dense.call = lambda x, training=None: ops.cast(ops.cast(call(x), "float32"), "float64")
+    return keras_model
+
+
+def loss_in_float32(model):
+    """Keras makes a loss in floatx, whatever the dtype of the layers is."""
+    keras_model = to_keras(model)
+    with floatx("float32"):
+        keras_model.compile(keras_model.optimizer, "mse")
     return keras_model
 
 

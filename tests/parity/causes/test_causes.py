@@ -34,10 +34,12 @@ from .planted import (
     computed_in_float32,
     epsilon_outside,
     kernel_used_transposed,
+    loss_in_float32,
     loss_without,
     mask_flipped,
     no_bias,
     ops,
+    optimizer_with,
     setting,
     stack,
     stale,
@@ -110,7 +112,10 @@ FAULTS = [
     ("other rho", "optimizer", setting(optimizer=optimizers.RMSprop(rho=0.87)), PLAIN, PLAIN),
     ("other epsilon", "optimizer", setting(optimizer=optimizers.RMSprop(epsilon=1.1e-7)), PLAIN, PLAIN),
     ("other learning rate", "optimizer", setting(optimizer=optimizers.RMSprop(0.0011)), PLAIN, PLAIN),
+    ("other learning rate", "optimizer", optimizer_with(learning_rate=0.003), PLAIN, PLAIN),
+    ("other beta 1", "optimizer", optimizer_with(beta_1=0.8), {"optimizer": "adam"}, PLAIN),
     ("float32 for float64", "middle", computed_in_float32, PLAIN, PLAIN),
+    ("float32 for float64", "loss", loss_in_float32, PLAIN, PLAIN),
 ]
 
 

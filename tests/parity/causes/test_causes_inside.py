@@ -10,6 +10,7 @@ from rnn_core import layers, optimizers
 from rnn_core.layers import Dense, Input, SimpleRNN
 from rnn_core.models import Model
 
+from .planted import called_with, ops
 from .test_causes_graphs import BATCH, FEATURES, TIMESTEPS, X, Y
 
 
@@ -83,3 +84,16 @@ def test_a_fault_inside_a_layer_is_named(name, place, plant):
 
 def test_one_of_no_known_kind_has_no_cause():
     assert cause_inside(weight_inside("last", "cell", 0, lambda kernel: 1.001 * kernel)) is None
+
+
+def test_a_sequence_is_turned_beside_the_initial_states_that_come_with_it():
+    """Both directions get it turned, which is one fault."""
+    series, start = Input((TIMESTEPS, FEATURES), dtype="float64"), Input((3,), dtype="float64")
+    both = layers.Bidirectional(SimpleRNN(3, dtype="float64"), dtype="float64", name="both")
+    model = Model([series, start], both(series, initial_state=[start, start]))
+    model.vector[...] = 0.5 * np.random.default_rng(1).standard_normal(model.vector.size)
+    x = [X[0], np.random.default_rng(2).standard_normal((BATCH, 3))]
+    keras_model = called_with("both", lambda sequence, given: (ops.flip(sequence, 1), given))(model)
+    cause = find_cause(model, x, keras_model=keras_model)
+    assert cause is not None
+    assert (cause.name, cause.place) == ("time-reversed input", "both")
