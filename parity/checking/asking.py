@@ -14,6 +14,7 @@ from parity.conversion.models import from_keras, to_keras
 from parity.sides.keras_side import KerasSide
 from parity.sides.our_side import OurSide, cast
 from parity.sides.questions import Options
+from parity.sides.unrounded import unrounded
 from rnn_core.models import Model
 from rnn_core.several import as_list
 
@@ -29,6 +30,8 @@ def both_sides(model: Model, keras_model: Any, dtypes: Sequence[str], stack: Exi
     for dtype in wanted:
         if keras_model is not None and KerasSide(keras_model).dtype == dtype:
             side = KerasSide(keras_model)
+            if dtype == "float64" and side.backend == "tensorflow":
+                side.settings_handed = stack.enter_context(unrounded(keras_model))
             stack.enter_context(restored(side))
             _round_state(side)
         else:

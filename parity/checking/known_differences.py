@@ -32,6 +32,12 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
         for label, why in sorted(handed.items())
         if label not in batch["initial_states"]
     ]
+    settings = sorted({name for side in theirs for name in side.settings_handed})
+    if settings:
+        said.append(
+            "Keras on TensorFlow rounds settings that are Python floats to float32, also in a float64 model; here it "
+            f"got {_listed(settings)} as set. A model made by parity.to_keras keeps them."
+        )
     for label, (layer, record) in ours.records.items() if theirs[0].backend == "tensorflow" else ():
         if isinstance(layer, (Add, Average)) and adds_as_bias(record.aligned):
             said.append(
@@ -62,6 +68,10 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
     if batch["y"] is not None:
         said += _clipped(ours, theirs[0].backend, batch)
     return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def adds_as_bias(shapes: Sequence[Sequence[int]]) -> bool:

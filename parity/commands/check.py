@@ -16,6 +16,7 @@ from parity.commands.terminal import Outcome, UsageError, doing, width
 
 def run(options: argparse.Namespace) -> Outcome:
     """Load the file and check what it holds."""
+    from parity.backend import floatx
     from parity.causes.search import find_cause
     from parity.checking.run import check
     from parity.conversion.models import from_keras
@@ -24,6 +25,10 @@ def run(options: argparse.Namespace) -> Outcome:
     try:
         keras_model = _loaded(options.model)
         model = from_keras(keras_model)
+        if "float64" in {layer.dtype for layer in model.layers}:  # Keras makes a loss in floatx; no file holds it
+            with floatx("float64"):
+                keras_model = _loaded(options.model)
+                model = from_keras(keras_model)
         x, note = data_from_file(options.data, model) if options.data else random_data(model)
         if not keras_model.built:  # its weights are drawn now
             keras_model.build(np.shape(x))

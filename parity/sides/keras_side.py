@@ -85,6 +85,7 @@ class KerasSide:
         self.compiled = compiled
         self.calls = Calls(model)
         self.masks_handed: dict[str, str] = {}
+        self.settings_handed: list[str] = []
         self.variables = {
             f"{layer.name}/{name}": variable
             for layer in self.layers

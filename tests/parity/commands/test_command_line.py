@@ -13,18 +13,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-from parity import require_keras
+from parity import floatx, require_keras
 from parity.__main__ import main
 from parity.fuzzing import run as fuzz_module
 from rnn_core.optimizers import RMSprop
 
+from ..samples import BACKEND
+
 keras = require_keras()
 
 
-def save(path, *stack, loss="mse") -> str:
+def save(path, *stack, loss="mse", optimizer="rmsprop") -> str:
     model = keras.Sequential([keras.layers.Input((4, 2)), *stack])
     if loss:
-        model.compile("rmsprop", loss)
+        model.compile(optimizer, loss)
         model.optimizer.build(model.trainable_variables)
     model.save(path)
     return str(path)
@@ -94,6 +96,15 @@ def test_a_stateful_model_keeps_its_state_until_it_is_checked(capsys, tmp_path):
         warnings.simplefilter("error")  # such as Keras' of an optimizer that is not built
         assert main(["check", str(tmp_path / "model.keras")]) == 0
     assert "lines hold against Keras" in capsys.readouterr().out
+
+
+def test_a_file_in_float64_holds_as_its_numbers_are_set(capsys, tmp_path):
+    """Keras makes its loss in floatx, which is float32 here, and would round 0.3 to float32 on TensorFlow."""
+    with floatx("float64"):
+        stack = keras.layers.SimpleRNN(3), keras.layers.Dense(2, kernel_regularizer="l2")
+        path = save(tmp_path / "model.keras", *stack, optimizer=keras.optimizers.SGD(0.01, momentum=0.3))
+    assert main(["check", path]) == 0
+    assert ("got l2 and momentum as set" in " ".join(capsys.readouterr().out.split())) == (BACKEND == "tensorflow")
 
 
 @pytest.mark.parametrize("kind", ["numbers", "indices"])
