@@ -16,7 +16,8 @@ Errors are counted in eps of max|reference|, both the largest and the root mean 
 In place of 16 eps, long sums are granted 2 sqrt(terms) of them (rules.py).
 
 The reference is Keras' float64 and not ours: a fault of ours that is in both precisions then shows in both. Where Keras
-has constants in float32 in a float64 model (gelu's, for one), our side gets the same (keras_constants.py).
+has constants in float32 in a float64 model (gelu's, for one), our side gets the same (keras_constants.py); a model of
+Keras' own gets its settings unrounded (unrounded.py).
 
 A single number, such as the loss, can be exact by luck on one side. So a line that fails narrowly is looked at again:
 its figures become medians over 5 draws, if need be 17 or 65, each with all weights, those of samples too, and all

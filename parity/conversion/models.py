@@ -100,6 +100,9 @@ def from_keras(keras_model: Any) -> Any:
     Losses and optimizers that were given by name come back as objects. A model that is frozen as a whole
     (``model.trainable = False``) becomes one with every layer frozen.
 
+    On TensorFlow a float64 model that Keras made takes settings that are Python floats, such as a momentum of 0.9,
+    rounded to float32; ours takes them as set. ``to_keras(from_keras(keras_model))`` is one in Keras that does, too.
+
     Parameters
     ----------
     keras_model : keras.Sequential or keras.Model
