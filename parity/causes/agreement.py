@@ -100,9 +100,12 @@ class Agreement:
         return self.first_wrong(some, others) is None
 
     def agree_up_to(self, key: Key, some: Values, others: Values) -> bool:
-        """Whether they do up to `key`, and there too, in the order of `others`: in graphs that of Keras is another."""
+        """Whether they do up to `key`, and there too, in the order of `others`: in graphs that of Keras is another.
+
+        What fails on a way beside that of `key` is left out: it may have a fault of its own.
+        """
         keys = list(dict.fromkeys((*others, *some, key)))
-        upto = keys[: keys.index(key) + 1]
+        upto = [k for k in keys[: keys.index(key) + 1] if k == key or k not in self.lines or self.lines[k].holds]
         if key[0] in FORWARD:
             upto = [k for k in upto if k[0] in FORWARD]  # a state may be on one side only
         a, b = ({k: values[k] for k in upto if k in values} for values in (some, others))

@@ -57,6 +57,8 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
         yield from loss_changes(ours, theirs)
     else:
         yield from optimizer_changes(ours, theirs)
+        if kind == "new weight" and key[1] in names:  # of one that this batch does not use
+            yield from _weights_in(ours, theirs, key[1])
     for name in names:
         yield from layer_settings(ours, theirs, name)
 
@@ -64,10 +66,10 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
 def _in_layer(ours: Model, theirs: Model, name: str, their_masks: DropoutMasks) -> Iterator[Change]:
     """Yield the changes of a layer, and of the layers inside it."""
     yield from layer_settings(ours, theirs, name)
+    yield from _weights_in(ours, theirs, name)
     there = dict(walk(theirs.get_layer(name)))
     parts = list(walk(ours.get_layer(name)))
     for label, here in parts:
-        yield from _weights(here, there.get(label), label)
         yield from _data(here, there.get(label), label)
         yield from _dropout(here, label, their_masks)
     for label, here in parts:
@@ -75,6 +77,12 @@ def _in_layer(ours: Model, theirs: Model, name: str, their_masks: DropoutMasks) 
 
 
 # Weights.
+
+
+def _weights_in(ours: Model, theirs: Model, name: str) -> Iterator[Change]:
+    there = dict(walk(theirs.get_layer(name)))
+    for label, here in walk(ours.get_layer(name)):
+        yield from _weights(here, there.get(label), label)
 
 
 def _weights(here: Any, there: Any, label: str) -> Iterator[Change]:

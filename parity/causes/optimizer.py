@@ -46,8 +46,8 @@ def _setting(setting: str, before: Any, after: Any, rare: bool = False) -> Chang
     def apply(model: Model) -> None:
         settings = {**model.optimizer.get_config(), setting: after}
         like = type(model.optimizer).from_config(settings)
-        if setting == "learning_rate" and isinstance(after, float):
-            like._store_rate(after)  # unrounded
+        if like._schedule is None:
+            like._store_rate(after if setting == "learning_rate" else model.optimizer.learning_rate)  # unrounded
         set_optimizer(model, like)
 
     name = NAMES.get(setting, f"other {setting.replace('_', ' ')}")
