@@ -236,6 +236,8 @@ class MaskNotCounted:
 
     def value_and_gradient(self: Any, y: Array, y_pred: Array, d: Array, weight: Any = None, mask: Any = None) -> float:
         """Return the loss with the fault, and write its gradient."""
+        if mask is None:
+            raise ValueError("no mask to ignore")
         return float(super().value_and_gradient(y, y_pred, d, weight, None))  # type: ignore[misc]
 
 
@@ -244,6 +246,8 @@ class WeightsIgnored:
 
     def value_and_gradient(self: Any, y: Array, y_pred: Array, d: Array, weight: Any = None, mask: Any = None) -> float:
         """Return the loss with the fault, and write its gradient."""
+        if weight is None:
+            raise ValueError("no weights to ignore")
         return float(super().value_and_gradient(y, y_pred, d, None, mask))  # type: ignore[misc]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity.backend import require_keras, to_numpy
+from parity.keras_calls import mask_of
 from parity.parts import part_of
 from parity.sides.questions import DropoutMasks
 
@@ -181,13 +182,24 @@ def used_in_forward(keras_model: Any, label: str, weight: str, change: Callable[
 
 def mask_not_counted(keras_model: Any, output: int | None) -> None:
     """Let the loss count masked steps; of several outputs all, or the one of this number."""
-    # A new tensor has no mask.
-    _relosses(keras_model, lambda tree, y, w: (_each_of(tree, y, output, lambda part: part + 0), w))
+
+    def unmasked(part: Any) -> Any:
+        if mask_of(part) is None:
+            raise ValueError("no mask to ignore")
+        return part + 0  # a new tensor has no mask
+
+    _relosses(keras_model, lambda tree, y, w: (_each_of(tree, y, output, unmasked), w))
 
 
 def weights_ignored(keras_model: Any, output: int | None) -> None:
     """Let the loss count every sample once; of several outputs all, or the one of this number."""
-    _relosses(keras_model, lambda tree, y, w: (y, w if w is None else _each_of(tree, w, output, lambda part: None)))
+
+    def change(tree: Any, y: Any, w: Any) -> tuple[Any, Any]:
+        if w is None:
+            raise ValueError("no weights to ignore")
+        return y, _each_of(tree, w, output, lambda part: None)
+
+    _relosses(keras_model, change)
 
 
 def summed(keras_model: Any, output: int | None) -> None:

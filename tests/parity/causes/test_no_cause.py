@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from parity import to_keras
+from parity.causes.cause import names
 from parity.causes.search import find_cause
 from parity.checking.run import check
-from rnn_core import optimizers
+from rnn_core import losses, optimizers
 from rnn_core.layers import Dense, SimpleRNN
 
-from .planted import BATCH, TIMESTEPS, X, Y, epsilon_outside, ops, random, stack, weights_changed
+from .planted import BATCH, TIMESTEPS, X, Y, epsilon_outside, keras, ops, random, stack, weights_changed
 from .test_causes_here import cause_here, rate_times, replaced
 
 # Faults of the Keras model.
@@ -144,3 +145,15 @@ def test_a_fault_here_of_no_known_kind_has_no_cause(monkeypatch):
     model = stack()
     a_little_more(monkeypatch)
     assert cause_here(model) is None
+
+
+@pytest.mark.filterwarnings("ignore:.*from_logits=True")
+def test_where_nothing_is_masked_no_ignored_mask_is_named():
+    """Keras takes a sigmoid before from_logits=True otherwise than rnn_core; the loss has no mask to ignore."""
+    model = stack(loss=losses.BinaryFocalCrossentropy(from_logits=True))
+    keras_model = to_keras(model)
+    keras_model.get_layer("last").activation = keras.activations.sigmoid
+    binary = (Y > 0).astype(float)
+    report = check(model, X, binary, keras_model=keras_model, dtypes=["float64"], draws=0)
+    assert not report.holds
+    assert "ignored mask" not in set(names(find_cause(model, X, binary, keras_model=keras_model, report=report)))
