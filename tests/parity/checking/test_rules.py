@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity import check, from_keras, require_keras
 from parity.checking.rules import ONE_EPS, SIXTEEN_EPS, Figures, figures_of, judge
 
+from ..samples import BACKEND
+
+keras = require_keras()
 KEY = ("output", "dense", "output")
 EPS, EPS32 = 2.0**-52, 2.0**-23
 REFERENCE = np.array([1.0, -2.0, 4.0])
@@ -186,3 +190,20 @@ def test_several_draws_are_judged_by_their_medians():
     looks = [Figures(1.0, difference=(d, d), noise=(n, n)) for d, n in ((1, 1), (900, 1), (30, 4), (40, 5), (20, 50))]
     found = judge(KEY, "float64", looks, mutual=False)
     assert (found.ours, found.limit, found.draws) == (30, 32, 5)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="measured there")
+def test_the_first_step_of_keras_own_adam_is_near_enough():
+    """Its 1 - beta_2**t of float32 numbers is off by 1e-5; beside a weight that the step makes small that is much."""
+    made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    made.compile("adam", "mse")
+    made.layers[0].bias.assign([-0.0015])
+    x, y = np.ones((4, 2), np.float32), np.full((4, 1), 9, np.float32)
+    report = check(from_keras(made), x, y, keras_model=made)
+    (bias,) = (
+        line
+        for line in report.lines
+        if line.dtype == "float32" and line.part.endswith("/bias") and line.kind == "new weight"
+    )
+    assert report.holds
+    assert bias.ours < 2 < 64 < bias.keras
