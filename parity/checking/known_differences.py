@@ -15,7 +15,7 @@ import numpy as np
 from parity.parts import all_parts
 from parity.sides.keras_side import KerasSide
 from parity.sides.our_side import OurSide
-from rnn_core.layers import Add, Average, Embedding
+from rnn_core.layers import Add, Average, Embedding, Reshape
 from rnn_core.losses import BinaryCrossentropy
 from rnn_core.losses.base import EPSILON
 from rnn_core.models import Model
@@ -63,6 +63,8 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
             f"On TensorFlow Keras' own fit takes the gradient of {', '.join(map(repr, tables))} row by row, and where "
             "an index repeats its optimizer makes another step than on other backends; here it got the sum of the rows."
         )
+    if theirs[0].backend == "jax":
+        said += _masks_through_reshape_on_jax(ours)
     if batch["y"] is not None and theirs[0].backend == "jax":
         said += _called_twice_on_jax(model)
     if batch["y"] is not None:
@@ -88,6 +90,16 @@ def adds_as_bias(shapes: Sequence[Sequence[int]]) -> bool:
                 return True
         total = np.broadcast_shapes(total, tuple(shape))
     return False
+
+
+def _masks_through_reshape_on_jax(ours: OurSide) -> list[str]:
+    """Say where Keras on JAX gets the very array back from a Reshape, with the mask that it carries."""
+    return [
+        f"Keras on JAX hands the mask on through {label!r}, which leaves the shape as it is; in rnn_core, as on "
+        "TensorFlow and torch, it ends there. Leave the layer out to have the same."
+        for label, (layer, record) in ours.records.items()
+        if isinstance(layer, Reshape) and record.mask is not None and record.shape == record.output_shape
+    ]
 
 
 def _called_twice_on_jax(model: Model) -> list[str]:

@@ -256,6 +256,15 @@ def test_a_mask_that_keras_joins_too_early_is_handed_over_and_told():
         assert sum(note.startswith("Keras loses the mask of 'memory'") for note in report.notes) == count
 
 
+def test_a_mask_goes_through_a_reshape_that_changes_nothing_on_jax_alone():
+    x = np.ones((2, 4, 1))
+    x[1, 1:] = 0
+    model = Sequential([Input((4, 1)), layers.Masking(), layers.Reshape((-1, 1)), layers.SimpleRNN(2)])
+    report = parity.check(model, x)
+    assert report.holds == (BACKEND != "jax")
+    assert any("hands the mask on through 'reshape'" in note for note in report.notes) == (BACKEND == "jax")
+
+
 @pytest.mark.skipif(samples.BACKEND != "tensorflow", reason="a bug of Keras on TensorFlow")
 def test_a_masked_start_is_told():
     theirs, late = seq2seq(), WORDS.copy()
