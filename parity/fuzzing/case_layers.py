@@ -119,7 +119,7 @@ def without_faults(given: Config, backend: str) -> Config:
     other = {"jax": "zero_output_for_mask", "torch": "go_backwards"}.get(backend, "")
     if given.get("unroll") and given.get(other):
         given = {name: value for name, value in given.items() if name != "unroll"}
-    if backend == "torch" and any(_is(name, given.get("activation")) for name in ("hard_sigmoid", "celu")):
+    if backend == "torch" and any(_is(name, given.get("activation")) for name in ("hard_sigmoid", "celu", "softplus")):
         given = {**given, "activation": "tanh"}
     return given
 

@@ -25,7 +25,7 @@ Graphs are cases of the same kind: graph_cases.py. What is Keras' own fault, and
 - a stack of one cell, with a mask: TensorFlow takes its state for a list. So one cell is not put in a stack.
 - unroll with zero_output_for_mask on JAX, where it is ignored, and with go_backwards on torch, where it fails.
 - Reshape on JAX: where it leaves the shape as it is, the mask goes on.
-- hard_sigmoid and celu on torch, where their constants are float32 numbers.
+- hard_sigmoid and celu on torch, where their constants are float32 numbers; softplus there, linear above 20.
 - GlobalAveragePooling1D of a sample that is masked throughout: 0 / 0.
 - tanh_shrink: its derivative tanh(x)**2 is 1 - (1 - tanh(x)**2) in Keras, without correct digits for a small x.
 
