@@ -58,7 +58,7 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
     else:
         yield from optimizer_changes(ours, theirs)
         if kind == "new weight" and key[1] in names:  # of one that this batch does not use
-            yield from _weights_in(ours, theirs, key[1])
+            yield from (change._replace(rare=True) for change in _weights_in(ours, theirs, key[1]) if change.plain)
     for name in names:
         yield from layer_settings(ours, theirs, name)
 

@@ -162,8 +162,10 @@ class _Search:
         changes, agreement, target = tuple(chain(*faults)), self.agreement, place.target
         try:
             side = place.planted(changes)
-            if key[0] in FORWARD and not agreement.agree_up_to(key, agreement.values(side, True), target):
-                return False
+            if key[0] in (*FORWARD, "gradient"):  # what it does to outputs is quickly seen
+                last = key if key[0] in FORWARD else [k for k in target if k[0] in FORWARD][-1]
+                if not agreement.agree_up_to(last, agreement.values(side, True), target):
+                    return False
             values = agreement.values(side)
             wrong = agreement.first_wrong(values, target)
             if wrong is None:
