@@ -40,6 +40,7 @@ from .planted import (
     no_bias,
     ops,
     optimizer_with,
+    random,
     setting,
     stack,
     stale,
@@ -236,6 +237,7 @@ PAIRS = [
         setting(loss=losses.MeanSquaredError("sum"), upper={"activation": "tanh"}),
         {"other activation", "sum for mean loss"},
     ),
+    (optimizer_with(learning_rate=0.003, epsilon=1e-3), {"other learning rate", "other epsilon"}),
 ]
 
 
@@ -266,3 +268,14 @@ def test_the_search_leaves_both_models_as_they_were():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
     assert all(np.array_equal(v, state[name]) for name, v in model.optimizer.get_state().items())
     assert all(np.array_equal(a, b) for a, b in zip(theirs, keras_model.get_weights(), strict=True))
+
+
+def test_a_weight_that_the_batch_does_not_use_is_named():
+    """One time step, and no state before it: the recurrent kernel is only seen beside the others after the step."""
+    model = Sequential([Input((1, FEATURES), dtype="float64"), SimpleRNN(3, dtype="float64", name="lower")])
+    model.vector[...] = 0.5 * random(model.vector.size, seed=2)
+    model.compile("rmsprop", "mse")
+    keras_model = weights_changed("lower", 1, np.transpose)(model)
+    cause = find_cause(model, X[:, :1], random(BATCH, 3, seed=1), keras_model=keras_model)
+    assert cause is not None
+    assert (cause.name, cause.place) == ("transposed recurrent kernel", "lower")

@@ -148,7 +148,18 @@ def sum_and_unweighted(model):
     return unweighted(0)(twin)
 
 
+def beside_each_other(model):
+    """On two ways of the graph: neither mends what the other does."""
+    keras_model = to_keras(model)
+    for name, index, change in (("first", 0, lambda w: w.T.reshape(w.shape)), ("second", 1, np.zeros_like)):
+        weights = keras_model.get_layer(name).get_weights()
+        weights[index] = change(weights[index])
+        keras_model.get_layer(name).set_weights(weights)
+    return keras_model
+
+
 PAIRS = [
+    (beside_each_other, {("transposed kernel", "first"), ("missing bias", "second")}),
     (transposed_and_other_rho, {("transposed recurrent kernel", "shared"), ("other rho", "optimizer")}),
     (sum_and_unweighted, {("ignored sample weights", "loss of first"), ("sum for mean loss", "loss of second")}),
 ]
