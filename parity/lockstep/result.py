@@ -128,7 +128,7 @@ class Lockstep:
         ]
         if self.flip is not None:
             place, _, values = str(self.flip).rpartition(": ")
-            lines += [f"  first ReLU that flips: {place}", f"    {values}"]
+            lines += ["  first ReLU that flips:", f"    {place}", f"    {values}"]
         return "\n".join(lines)
 
 

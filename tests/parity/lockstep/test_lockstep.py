@@ -194,6 +194,13 @@ def test_float32_is_gated_up_to_the_flip():
     assert result("float32", differences, flip_at(100)).holds
 
 
+def test_a_long_name_stays_within_80_columns():
+    flip = Flip(4_999, "simple_rnn_12345", 199, 1023, 4095, 1e-9, 0.0, 1e-9)
+    text = str(result("float32", np.zeros(3), flip))
+    assert "simple_rnn_12345, time step 199, sample 1023, unit 4095\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_figures_as_json():
     text = json.dumps(result("float32", np.full(3, np.nan), flip_at(1)).as_dict(), allow_nan=False)
     assert json.loads(text)["flip"]["unit"] == 3
