@@ -193,7 +193,7 @@ def test_keras_runs_its_own_graph():
     theirs = to_keras(model)
     side, ours = KerasSide(theirs), OurSide(model)
     forward, mine = side.forward(INPUTS), ours.forward(INPUTS)
-    assert sorted(side.calls.labels) == sorted(call_labels(model.graph)) == sorted(forward.outputs)
+    assert sorted(side.labels) == sorted(call_labels(model.graph)) == sorted(forward.outputs)
     with floatx("float64"):
         for a, b in zip(forward.output, theirs.predict(INPUTS, verbose=0), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12)
