@@ -33,10 +33,11 @@ def value_and_gradients(function: Callable[..., Any], leaves: Any, *rest: Any) -
     Examples
     --------
     >>> import keras
+    >>> from parity.backend import to_numpy
     >>> def square(leaves):
     ...     return leaves["w"] ** 2, "beside it"
     >>> value, gradients, other = value_and_gradients(square, {"w": keras.ops.convert_to_tensor(3.0)})
-    >>> float(value), float(gradients["w"]), other
+    >>> float(to_numpy(value)), float(to_numpy(gradients["w"])), other
     (9.0, 6.0, 'beside it')
     """
     name, backend = _backend()
