@@ -110,6 +110,10 @@ def _dense(r: random.Random, units: int, activation: Any) -> Named:
     return "Dense", _sound({**given, **_weights(r, "kernel", "bias")})
 
 
+_ON_TORCH = {"celu": "tanh", "hard_sigmoid": "sigmoid", "softplus": "sigmoid"}
+"""What Keras gets wrong there, and what may stand in its place: positive, where a loss asks for that."""
+
+
 def without_faults(given: Config, backend: str) -> Config:
     """Return arguments of a layer without what Keras gets wrong on JAX or torch only."""
     if "layer" in given:
@@ -119,8 +123,9 @@ def without_faults(given: Config, backend: str) -> Config:
     other = {"jax": "zero_output_for_mask", "torch": "go_backwards"}.get(backend, "")
     if given.get("unroll") and given.get(other):
         given = {name: value for name, value in given.items() if name != "unroll"}
-    if backend == "torch" and any(_is(name, given.get("activation")) for name in ("hard_sigmoid", "celu", "softplus")):
-        given = {**given, "activation": "tanh"}
+    for name, another in _ON_TORCH.items() if backend == "torch" else ():
+        if _is(name, given.get("activation")):
+            given = {**given, "activation": another}
     return given
 
 

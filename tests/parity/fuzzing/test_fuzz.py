@@ -118,9 +118,21 @@ def test_what_a_backend_gets_wrong_is_not_drawn_on_it():
             assert not any(pair <= set(given) for _, given in case.layers)
         assert any(pair <= set(given) for case in drawn["tensorflow"] for _, given in case.layers)
         assert any(case == other for case, other in zip(drawn[backend], drawn["tensorflow"], strict=True))
-    for name in ("hard_sigmoid", "celu"):
+    for name in ("hard_sigmoid", "celu", "softplus"):
         assert f"'{name}'" not in str(drawn["torch"])
         assert f"'{name}'" in str(drawn["tensorflow"])
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_what_the_logarithm_is_taken_of_is_positive(backend):
+    drawn = [draw_chain(seed, backend) for seed in range(600)]
+    logarithmic = [case for case in drawn if case.targets == "positive" and "Percentage" not in str(case.loss)]
+    assert len(logarithmic) > 20
+    for case in logarithmic:
+        last = case.layers[-1]
+        while "layer" in last[1]:
+            last = last[1]["layer"]
+        assert last[1]["activation"] in ("softplus", "sigmoid", "exponential"), case.seed
 
 
 def test_a_case_is_checked_in_its_own_dtype_too(monkeypatch):
