@@ -75,6 +75,10 @@ class JordanCell(keras.layers.Layer):  # type: ignore[misc,name-defined]  # Kera
         y = self.output_activation(h @ self.output_kernel + self.output_bias)
         return y, [self.decay * c + (target if inputs.shape[-1] > features else y)]
 
+    def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
+        """Return zeros, in a list: without that a stack of cells on JAX takes the state of its first for its output."""
+        return [keras.ops.zeros((batch_size, self.state_size), dtype=self.compute_dtype)]
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         names = ("units", "output_units", "decay", "use_bias")
