@@ -15,7 +15,7 @@ import numpy as np
 from parity.parts import all_parts
 from parity.sides.keras_side import KerasSide
 from parity.sides.our_side import OurSide
-from rnn_core.layers import Add, Average, Embedding, Reshape
+from rnn_core.layers import Add, Average, Embedding, JordanCell, Reshape, StackedRNNCells
 from rnn_core.losses import BinaryCrossentropy
 from rnn_core.losses.base import EPSILON
 from rnn_core.models import Model
@@ -64,7 +64,7 @@ def told(ours: OurSide, theirs: Sequence[KerasSide], batch: dict[str, Any]) -> l
             "an index repeats its optimizer makes another step than on other backends; here it got the sum of the rows."
         )
     if theirs[0].backend == "jax":
-        said += _masks_through_reshape_on_jax(ours)
+        said += _masks_through_reshape_on_jax(ours) + _masked_steps_on_jax(ours)
     if batch["y"] is not None and theirs[0].backend == "jax":
         said += _called_twice_on_jax(model)
     if batch["y"] is not None:
@@ -100,6 +100,32 @@ def _masks_through_reshape_on_jax(ours: OurSide) -> list[str]:
         for label, (layer, record) in ours.records.items()
         if isinstance(layer, Reshape) and record.mask is not None and record.shape == record.output_shape
     ]
+
+
+def _masked_steps_on_jax(ours: OurSide) -> list[str]:
+    """Say where a layer puts out something else at masked steps, for Keras on JAX has ways of its own there."""
+    said = []
+    for label, (layer, record) in ours.records.items():
+        if getattr(record, "step_mask", None) is None or record.step_mask.all():
+            continue
+        if layer.unroll and layer.zero_output_for_mask:
+            said.append(
+                f"Keras on JAX ignores zero_output_for_mask of {label!r} where unroll is set; with unroll=False both "
+                "put out 0 at masked steps."
+            )
+        elif not layer.unroll and not layer.zero_output_for_mask and _feeds_back_more_than_its_output(layer, record):
+            said.append(
+                f"Keras on JAX puts out the state of {label!r} at masked steps; rnn_core, as Keras on TensorFlow and "
+                "torch, puts out its last output. With zero_output_for_mask=True or unroll=True both do the same."
+            )
+    return said
+
+
+def _feeds_back_more_than_its_output(layer: Any, record: Any) -> bool:
+    """Whether a layer ends in a Jordan cell whose state is not its output: it decays, or is the true output."""
+    cell = getattr(layer, "cell", None)
+    cell = cell.cells[-1] if isinstance(cell, StackedRNNCells) else cell
+    return isinstance(cell, JordanCell) and (cell.decay != 0 or getattr(record, "has_targets", False))
 
 
 def _called_twice_on_jax(model: Model) -> list[str]:

@@ -265,6 +265,39 @@ def test_a_mask_goes_through_a_reshape_that_changes_nothing_on_jax_alone():
     assert any("hands the mask on through 'reshape'" in note for note in report.notes) == (BACKEND == "jax")
 
 
+@pytest.mark.parametrize("stacked", [False, True])
+@pytest.mark.parametrize("given", [{}, {"unroll": True}, {"zero_output_for_mask": True}])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_keras_takes_the_state_for_the_output_at_masked_steps_on_jax_alone(decay, given, stacked):
+    cell = layers.JordanCell(3, 1, decay=decay)
+    memory = layers.RNN([layers.SimpleRNNCell(2), cell] if stacked else cell, return_sequences=True, **given)
+    x = np.random.default_rng(3).standard_normal((2, 6, 1))
+    x[1, 2:4] = 0  # after one step alone the state is the output still
+    report = parity.check(Sequential([Input((6, 1)), layers.Masking(), memory]), x)
+    differs = BACKEND == "jax" and bool(decay) and not given
+    assert report.holds != differs, report
+    assert any("Keras on JAX puts out the state of" in note for note in report.notes) == differs
+
+
+@pytest.mark.parametrize("unroll", [False, True])
+def test_masked_steps_of_an_unrolled_layer_are_not_0_on_jax_alone(unroll):
+    x = np.random.default_rng(3).standard_normal((2, 6, 1))
+    x[1, 2:4] = 0
+    memory = SimpleRNN(2, return_sequences=True, unroll=unroll, zero_output_for_mask=True)
+    report = parity.check(Sequential([Input((6, 1)), layers.Masking(), memory]), x)
+    differs = BACKEND == "jax" and unroll
+    assert report.holds != differs, report
+    assert any("Keras on JAX ignores zero_output_for_mask" in note for note in report.notes) == differs
+
+
+def test_a_stack_that_begins_with_a_jordan_cell_takes_a_mask():
+    x = np.random.default_rng(3).standard_normal((2, 4, 1))
+    x[1, 1:3] = 0
+    stack = layers.RNN([layers.JordanCell(3, 2, decay=0.3), layers.SimpleRNNCell(1)], return_sequences=True)
+    report = parity.check(Sequential([Input((4, 1)), layers.Masking(), stack]), x)
+    assert report.holds, report
+
+
 @pytest.mark.skipif(samples.BACKEND != "tensorflow", reason="a bug of Keras on TensorFlow")
 def test_a_masked_start_is_told():
     theirs, late = seq2seq(), WORDS.copy()
