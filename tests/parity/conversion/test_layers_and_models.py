@@ -266,7 +266,8 @@ def test_a_state_is_taken_along(dtype):
     theirs = to_keras(model)
     assert to_numpy(theirs.layers[0].states[0]).tobytes() == model.layers[0].state.tobytes()
     assert_same(from_keras(theirs), model)
-    np.testing.assert_allclose(model.predict(x), theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    with floatx(dtype):
+        np.testing.assert_allclose(model.predict(x), theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
     one = layer_from_keras(layer_to_keras(model.layers[0]))
     assert one.state.tobytes() == model.layers[0].state.tobytes()
 
