@@ -50,6 +50,7 @@ class InKerasModel:
     ) -> None:
         self.agreement, self.ours, self.theirs, self.masks = agreement, ours, theirs, masks
         self.target, self.keras_model = target, keras_model
+        self.dtypes = sorted({"float64", KerasSide(keras_model).dtype}, reverse=True)
 
     def faults(self, key: Key) -> Iterator[Fault]:
         """Yield what may be wrong with the quantity `key`."""
@@ -73,9 +74,9 @@ class InKerasModel:
             change.apply(model)
         return model
 
-    def whole_check(self, given: tuple[Any, ...], model: Model, changes: Fault) -> bool:
+    def whole_check(self, given: tuple[Any, ...], model: Model, changes: Fault, dtype: str) -> bool:
         """Whether a check says, too, that these changes are all that sets the two apart."""
-        return check(self._changed(changes), *given, keras_model=self.keras_model, dtypes=["float64"], draws=5).holds
+        return check(self._changed(changes), *given, keras_model=self.keras_model, dtypes=[dtype], draws=5).holds
 
     def cause(self, fault: Fault) -> Cause:
         """Return a fault as it is named."""
@@ -96,6 +97,7 @@ class InOurCode:
 
     def __init__(self, agreement: Agreement, ours: Model, theirs: Model, target: Values, right: Values) -> None:
         self.agreement, self.ours, self.theirs, self.target, self.right = agreement, ours, theirs, target, right
+        self.dtypes = ["float64"]  # our code is the same in both
 
     def _candidates(self, key: Key) -> Iterator[Change]:
         return candidates(key, self.theirs, self.ours, self.agreement.our_masks)
@@ -151,10 +153,10 @@ class InOurCode:
                 change.in_keras(keras_model)
         return KerasSide(keras_model)
 
-    def whole_check(self, given: tuple[Any, ...], model: Model, changes: Fault) -> bool:
+    def whole_check(self, given: tuple[Any, ...], model: Model, changes: Fault, dtype: str) -> bool:
         """Whether a check says, too, that these changes are all that sets the two apart."""
         keras_model = self.planted(changes).model
-        return check(model, *given, keras_model=keras_model, dtypes=["float64"], draws=5).holds
+        return check(model, *given, keras_model=keras_model, dtypes=[dtype], draws=5).holds
 
     def cause(self, fault: Fault) -> Cause:
         """Return a fault as it is named."""

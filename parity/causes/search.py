@@ -29,7 +29,7 @@ from parity.checking.asking import both_sides, twin
 from parity.checking.report import Report
 from parity.checking.rules import FLOAT32_IN_FLOAT64, Key
 from parity.checking.run import check
-from parity.conversion.models import from_keras, to_keras
+from parity.conversion.models import converted, to_keras
 from parity.conversion.objects import ConversionError
 from parity.sides.batch import batch_of
 from parity.sides.keras_side import KerasSide
@@ -80,24 +80,36 @@ def find_cause(
     with ExitStack() as stack:
         search = _Search(model, given, keras_model, report, stack)
         cause = search.cause()
+    if cause is None and search.twin_alone:
+        lines = [line for line in report.lines if line.dtype == "float32"]
+        with ExitStack() as stack:
+            cause = _Search(model, given, keras_model, Report(lines, backend=report.backend), stack).cause()
     report.cause = "" if cause is None else str(cause)
     return cause
 
 
 class _Search:
-    """The values of both sides, and what has been tried."""
+    """The values of both sides, and what has been tried.
+
+    Attributes
+    ----------
+    twin_alone : bool
+        Whether a cause was found for the float64 twin of a float32 Keras model which is not all that this has: its own
+        code has a fault too.
+    """
 
     def __init__(self, model: Model, given: tuple[Any, ...], keras_model: Any, report: Report, stack: ExitStack):
         assert report.first_bad is not None
         self.model, self.given, self.keras_model, self.report = model, given, keras_model, report
         self.dtype = report.first_bad.dtype
+        self.twin_alone = False
         batch = batch_of(model, *given)
         sides = both_sides(model, keras_model, [self.dtype], stack)
         ours, theirs = sides["ours", self.dtype], sides["keras", self.dtype]
         assert isinstance(ours, OurSide)
         assert isinstance(theirs, KerasSide)
         self.ours_model = ours.model
-        self.their_model = twin(from_keras(keras_model), self.dtype)
+        self.their_model = twin(converted(keras_model), self.dtype)
         self.agreement = Agreement(self.ours_model, batch, report, theirs.backend)
         self.key: Key = self.agreement.key
         self.their_masks = masks_to_draw(theirs.model, rows(batch["x"]))
@@ -170,7 +182,11 @@ class _Search:
             wrong = agreement.first_wrong(values, target)
             if wrong is None:
                 # What only the float32 model does is not in its float64 twin: there the search itself was the check.
-                return self.dtype == "float32" or place.whole_check(self.given, self.model, changes)
+                if self.dtype == "float32":
+                    return True
+                holds = [place.whole_check(self.given, self.model, changes, dtype) for dtype in place.dtypes]
+                self.twin_alone |= holds[0] and not all(holds)
+                return all(holds)
         except Exception:  # such as a mask without a layer that takes one; each backend raises errors of its own
             return False
         if mending is not None and agreement.agree_up_to(key, values, target):

@@ -252,6 +252,19 @@ def test_two_at_once_are_more_than_one(plant, both):
     assert report.cause.startswith("more than one: ")
 
 
+@pytest.mark.parametrize(
+    ("factor", "named"), [(1.0, {"transposed recurrent kernel", "missing bias"}), (3.0, set())], ids=["bias", "times 3"]
+)
+def test_a_fault_of_a_float32_models_own_code_is_not_hidden_by_one_of_its_weights(factor, named):
+    """The float64 twin has the weights alone: there the first fault is all."""
+    model = stack(dtype="float32")
+    keras_model = weights_changed("upper", 1, np.transpose)(model)
+    dense = keras_model.get_layer("last")
+    dense.call = lambda x, training=None: factor * ops.matmul(x, dense._kernel)
+    cause = find_cause(model, X, Y, keras_model=keras_model)
+    assert (set(names(cause)) if cause is not None else set()) == named, cause
+
+
 def test_what_holds_has_no_cause():
     model = stack(dtype="float32")
     assert find_cause(model, X, Y, mask=MASK, initial_state=STATE, keras_model=to_keras(model)) is None
