@@ -147,6 +147,19 @@ def foreign_masks(keras_model: Any) -> Iterator[Any]:
                 yield node.operation
 
 
+def without_their_masks(keras_model: Any) -> Iterator[str]:
+    """Yield the names of recurrent layers that a graph gives an initial state, and whose mask Keras loses with it."""
+    graph = getattr(keras_model, "_functional", keras_model)
+    for node in (node for nodes in getattr(graph, "_nodes_by_depth", {}).values() for node in nodes):
+        layer, args, kwargs = node.operation, node.arguments.args, node.arguments.kwargs
+        if hasattr(layer, "layers"):
+            yield from without_their_masks(layer)
+            continue
+        has_state = hasattr(layer, "stateful") and (kwargs.get("initial_state") is not None or len(args) > 1)
+        if has_state and kwargs.get("mask") is None and len(args) < 3 and mask_of(args[0]) is not None:
+            yield layer.name
+
+
 def operations_between(keras_model: Any) -> Iterator[Any]:
     """Yield the operations, such as keras.ops.tanh, whose results a layer or an output of a functional model is."""
     keras = require_keras()

@@ -19,20 +19,20 @@ def run(options: argparse.Namespace) -> Outcome:
     from parity.backend import floatx
     from parity.causes.search import find_cause
     from parity.checking.run import check
-    from parity.conversion.models import from_keras
+    from parity.conversion.models import converted
 
     doing("loading the model")
     try:
         keras_model = _loaded(options.model)
-        model = from_keras(keras_model)
+        model = converted(keras_model)
         if "float64" in {layer.dtype for layer in model.layers}:  # Keras makes a loss in floatx; no file holds it
             with floatx("float64"):
                 keras_model = _loaded(options.model)
-                model = from_keras(keras_model)
+                model = converted(keras_model)
         x, note = data_from_file(options.data, model) if options.data else random_data(model)
         if not keras_model.built:  # its weights are drawn now
             keras_model.build(np.shape(x))
-            model = from_keras(keras_model)
+            model = converted(keras_model)
         y = targets(model, x)
         doing("comparing both sides")
         report = check(model, x, y, keras_model=keras_model)

@@ -57,9 +57,9 @@ def graph_from_keras(keras_model: Any) -> Model:
     def make(entry: dict[str, Any]) -> Any:
         theirs = keras_model.get_layer(entry["name"])
         if isinstance(theirs, keras.Model):
-            from parity.conversion.models import from_keras
+            from parity.conversion.models import converted
 
-            return from_keras(theirs)
+            return converted(theirs)
         ours = new_layer(theirs)
         if isinstance(ours, layers.InputLayer):
             ours.dtype = getattr(theirs, "_rnn_core_dtype", ours.dtype)

@@ -23,6 +23,7 @@ leaves that as it was; to train a float64 model in Keras use ``with parity.float
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,9 +41,11 @@ from parity.conversion.layers import (
     new_layer,
 )
 from parity.conversion.objects import ConversionError, described
+from parity.keras_calls import without_their_masks
 from parity.parts import all_parts
 from rnn_core import activations, config, layers
 from rnn_core.models import Model, Sequential
+from rnn_core.optimizers import SGD
 
 __all__ = ["from_keras", "layer_from_keras", "layer_to_keras", "notes", "to_keras"]
 
@@ -59,7 +62,8 @@ def to_keras(model: Model) -> Any:
     -------
     keras.Sequential or keras.Model
         To train it under a ``tf.distribute`` strategy, call this within ``strategy.scope()``. The devices must be
-        able to share out every batch evenly, the last one too: on others Keras fails.
+        able to share out every batch evenly, the last one too: on others Keras fails. There each device clips
+        gradients, and takes the mean of a masked loss, over its own part of the batch.
 
     Raises
     ------
@@ -97,6 +101,9 @@ def to_keras(model: Model) -> Any:
 def from_keras(keras_model: Any) -> Any:
     """Return a model of rnn_core that is the same as a Keras model, with weights of its own.
 
+    One thing is not the same, and warned of: where a graph gives a recurrent layer an initial state and no ``mask=``,
+    Keras loses the mask of its input, and rnn_core uses it.
+
     Losses and optimizers that were given by name come back as objects. A model that is frozen as a whole
     (``model.trainable = False``) becomes one with every layer frozen.
 
@@ -120,7 +127,24 @@ def from_keras(keras_model: Any) -> Any:
         rounds what the layers get, functions of your own, ...
     ImportError
         Without Keras.
+
+    Warns
+    -----
+    UserWarning
+        For each layer whose mask Keras loses.
     """
+    model = converted(keras_model)
+    for name in without_their_masks(keras_model):
+        warnings.warn(
+            f"from_keras: Keras loses the mask of {name!r}, whose call is given an initial state; rnn_core uses it. "
+            f"Call it with mask= in Keras to have the same there; to_keras does so.",
+            stacklevel=2,
+        )
+    return model
+
+
+def converted(keras_model: Any) -> Any:
+    """Return what :func:`from_keras` returns, and warn of nothing."""
     keras = require_keras()
     if type(keras_model).__name__ == "Functional" and isinstance(keras_model, keras.Model):
         return graph_from_keras(keras_model)
@@ -171,6 +195,13 @@ def notes(model: Model) -> list[str]:
                 f"Input {stated.name!r} has dtype {stated.dtype}, to which Keras would round and rnn_core does not: in "
                 f"Keras it has the layers' dtype, {computing[0].dtype}."
             )
+    tables = [part.name for part in all_parts(computing) if isinstance(part, layers.Embedding) and part.trainable]
+    if tables and backend == "tensorflow" and model.compiled and type(model.optimizer) is not SGD:
+        said.append(
+            f"On TensorFlow Keras' own fit takes the gradient of {', '.join(map(repr, tables))} row by row, and where "
+            "an index repeats its optimizer makes another step than on other backends, and than rnn_core. A check "
+            "gives it the sum of the rows."
+        )
     for layer in all_parts(computing):
         label = f"{type(layer).__name__} {layer.name!r}"
         if isinstance(layer, layers.SimpleRNN) and layer.activity_regularizer is not None:
