@@ -35,10 +35,10 @@ def require_keras() -> Any:
     try:
         keras = importlib.import_module("keras")
         backend = keras.backend.backend()
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # a ValueError for a backend that Keras does not know
         if backend in BACKENDS:
             what = f"parity needs Keras 3 with the backend {backend!r}: pip install {BACKENDS[backend]}"
-            raise ImportError(what, name=error.name) from None
+            raise ImportError(what, name=getattr(error, "name", None)) from None
     if backend not in BACKENDS:
         raise ImportError(
             f"parity needs a backend with gradients ({', '.join(BACKENDS)}), KERAS_BACKEND is {backend!r}."

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.backend import slots_of, to_numpy
 from parity.checking.rules import Key, Place
-from parity.conversion.models import from_keras, to_keras
+from parity.conversion.models import converted, to_keras
 from parity.sides.keras_side import KerasSide
 from parity.sides.our_side import OurSide, cast
 from parity.sides.questions import Options
@@ -26,7 +26,7 @@ def both_sides(model: Model, keras_model: Any, dtypes: Sequence[str], stack: Exi
     """Return both engines in float64, and in float32 if that is asked for, with the same weights."""
     wanted = sorted({"float64", *dtypes}, reverse=True)
     sides: Sides = {("ours", dtype): OurSide(twin(model, dtype)) for dtype in wanted}
-    template = model if keras_model is None else from_keras(keras_model)
+    template = model if keras_model is None else converted(keras_model)
     for dtype in wanted:
         if keras_model is not None and KerasSide(keras_model).dtype == dtype:
             side = KerasSide(keras_model)
@@ -36,6 +36,9 @@ def both_sides(model: Model, keras_model: Any, dtypes: Sequence[str], stack: Exi
             _round_state(side)
         else:
             side = KerasSide(to_keras(twin(template, dtype)))
+        ours = sides["ours", dtype].input_names
+        if len(ours) == len(side.input_names):  # inputs are matched by place: Keras numbers those without a name
+            side.input_names = ours
         sides["keras", dtype] = side
     return sides
 

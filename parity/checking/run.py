@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 
 from parity.backend import to_numpy
 from parity.checking.asking import Sides, both_sides, restored
-from parity.checking.known_differences import told
+from parity.checking.known_differences import told, unseen
 from parity.checking.line import Line
 from parity.checking.looking import Look, our_side
 from parity.checking.report import Report
 from parity.checking.rules import Figures, Key, judge
-from parity.conversion.models import notes
+from parity.conversion.models import converted, notes
 from parity.conversion.objects import described
 from parity.sides.batch import batch_of, sample_weights
 from parity.sides.keras_constants import take_keras_constants
@@ -131,6 +131,7 @@ def check(
             theirs.append(KerasSide(keras_model))  # in neither dtype: to see what it does otherwise than its twins
             theirs[-1].forward(batch["x"], mask=batch["mask"])
         said += told(our_side(sides), theirs, batch)
+        said += unseen(model, converted(keras_model)) if mutual else []
         said += [*look.said(), *_other_names(our_side(sides), theirs[-1])]
     return Report(lines, model.name, backend, [*notes(model), *said, *_not_finite(first)])
 

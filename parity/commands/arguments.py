@@ -72,6 +72,8 @@ def parsed(arguments: Sequence[str] | None) -> tuple[Parser, argparse.Namespace]
         parser.error(f"argument --seeds: with fewer than 7 seeds no difference could be told, got {options.seeds}")
     if options.picture and not options.picture.parent.is_dir():
         parser.error(f"argument --picture: there is no folder {str(options.picture.parent)!r}")
+    if options.picture and options.picture.is_dir():
+        parser.error(f"argument --picture: {str(options.picture)!r} is a folder")
     if options.picture and options.picture.suffix.lower() not in PICTURES:
         parser.error(
             f"argument --picture: expected a name that ends in {', '.join(PICTURES)}, got {str(options.picture)!r}"

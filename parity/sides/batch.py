@@ -31,11 +31,35 @@ def batch_of(model: Model, x: Any, y: Any, sample_weight: Any, mask: Any, initia
         "sample_weight": each(
             _single, sample_weight if outputs or sample_weight is None else np.asarray(sample_weight)
         ),
-        "mask": mask,
+        "mask": _checked_mask(mask, x),
         # Inputs of whole numbers: there is no gradient with respect to them.
         "whole": [layer.dtype.startswith(("int", "uint")) for layer in model.graph.input_layers],
         "initial_states": _initial_states(model, initial_state, rows(x)),
     }
+
+
+def _checked_mask(mask: Any, x: Any) -> Any:
+    """Return the mask of each input as booleans (batch, timesteps)."""
+    if mask is None:
+        return None
+    inputs, several = as_list(x), isinstance(x, list)
+    masks = list(mask) if several and isinstance(mask, (list, tuple)) else [mask]
+    if len(masks) != len(inputs):
+        raise ValueError(
+            f"check: mask must be a list of {len(inputs)}, one for each input or None, got {len(masks)} of them."
+        )
+    found = []
+    for one, part in zip(masks, inputs, strict=True):
+        array = None if one is None else np.asarray(one)
+        if array is not None and (array.shape != part.shape[:2] or array.dtype.kind not in "biuf"):
+            raise ValueError(
+                f"check: mask must be booleans of shape (batch, timesteps) = {part.shape[:2]}, got {array.dtype} of "
+                f"shape {array.shape}."
+            )
+        if array is not None and not np.isin(array, (0, 1)).all():
+            raise ValueError("check: mask must be booleans, got numbers other than 0 and 1.")
+        found.append(None if array is None else array.astype(bool))
+    return found if several else found[0]
 
 
 def _single(values: Any) -> Any:

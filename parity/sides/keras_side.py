@@ -49,6 +49,8 @@ class KerasSide:
     ----------
     masks_handed : dict of str to str
         Of the calls so far, those that were handed a mask that Keras itself loses, and why it does: see below.
+    input_names : list of str
+        What the gradients of the inputs are filed under: the input layers, or the first layer of a chain.
     settings_handed : list of str
         The settings that Keras itself would round to float32: see :func:`parity.sides.unrounded.unrounded`.
 
@@ -85,14 +87,11 @@ class KerasSide:
         self.variables, self.states = self._pass.variables, self._pass.states
         self.masks_handed = self._pass.masks_handed
         self.settings_handed: list[str] = []
+        if isinstance(model, self.keras.Sequential):
+            self.input_names = [self.layers[0].name]
+        else:
+            self.input_names = [symbol._keras_history.operation.name for symbol in model.inputs]
         self._functions: dict[Any, Callable[..., Any]] = {}
-
-    @property
-    def input_names(self) -> list[str]:
-        """What the gradients of the inputs are filed under: the input layers, or the first layer of a chain."""
-        if isinstance(self.model, self.keras.Sequential):
-            return [self.layers[0].name]
-        return [symbol._keras_history.operation.name for symbol in self.model.inputs]
 
     @property
     def trained(self) -> set[str]:

@@ -457,3 +457,29 @@ def test_an_initial_state_needs_a_recurrent_layer():
     model = Sequential([Input((3,)), Dense(2)])
     with pytest.raises(ValueError, match="no SimpleRNN"):
         check(model, random(4, 3), initial_state=random(4, 2))
+
+
+# --- what one step does not show ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "note"),
+    [
+        ({"dropout": 0.5}, {"dropout": 0.1}, "dropout of 'lower' is 0.5 in rnn_core and 0.1 in Keras"),
+        ({"optimizer": optimizers.SGD(0.1, 0.9)}, {"optimizer": optimizers.SGD(0.1, 0.5)}, "momentum of the optimizer"),
+        ({"dropout": 0.5}, {"dropout": 0.5}, ""),
+    ],
+)
+def test_settings_that_no_line_shows_are_told(here, there, note):
+    model, other = stack(**here), stack(**there)
+    report = check(model, X, Y, keras_model=to_keras(other), dtypes=["float64"])
+    told = [said for said in report.notes if "train differently" in said]
+    assert [said.startswith(note) for said in told] == [True] * bool(note), report.notes
+
+
+@pytest.mark.parametrize(
+    "mask", [MASK[:, :3], MASK[:3], MASK[0], "x", np.full(MASK.shape, 0.5), np.full(MASK.shape, np.nan), [MASK, MASK]]
+)
+def test_a_mask_that_does_not_fit_is_refused(mask):
+    with pytest.raises(ValueError, match="check: mask must be booleans"):
+        check(stack(), X, Y, mask=mask)

@@ -56,6 +56,13 @@ def test_the_tutorial_holds(capsys, tmp_path):
     assert "lockstep, 1xstep, float64, steps: 100 of 100" in printed.err
 
 
+def test_a_folder_is_no_picture(capsys, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(SystemExit):
+        main(["--epochs", "1", "--picture", str(tmp_path / "folder.png")])
+    assert "is a folder" in one_line(capsys.readouterr().err)
+
+
 def test_the_tutorial_fails_with_another_optimizer(capsys, monkeypatch):
     right = RMSprop.step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -325,6 +326,16 @@ def test_what_is_missing_is_said_in_one_line(missing, backend, message, monkeypa
         require_keras()
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="one such run is enough")
+def test_a_backend_that_keras_does_not_know_is_refused_in_one_line():
+    given = {**os.environ, "KERAS_BACKEND": "nonsense"}
+    command = [sys.executable, "-m", "parity", "fuzz", "--cases", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=given)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("(tensorflow, jax, torch), KERAS_BACKEND is 'nonsense'.")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="one such run is enough")
