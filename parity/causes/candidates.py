@@ -25,18 +25,19 @@ from numpy.typing import NDArray
 
 from parity.causes import faulty, faulty_keras
 from parity.causes.activations import activation_changes
-from parity.causes.change import Change
+from parity.causes.change import NAMES, Change
 from parity.causes.losses import loss_changes
 from parity.causes.optimizer import optimizer_changes
 from parity.causes.settings import layer_settings
 from parity.checking.rules import Key
 from parity.parts import part_of, walk
 from parity.sides.questions import DropoutMasks
-from rnn_core.layers import Bidirectional, Dropout, Layer, SimpleRNN
+from rnn_core.layers import Bidirectional, Dropout, Embedding, Layer, Masking, SimpleRNN
 from rnn_core.layers.recurrent import Recurrent
 from rnn_core.models import Model
 
 Array = NDArray[Any]
+MASKS = (NAMES["mask_zero"], "other mask value")
 
 
 def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) -> Iterator[Change]:
@@ -49,6 +50,7 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
     if kind in ("output", "state", "gradient"):
         name = key[1] if key[1] in names else key[1].rpartition(" #")[0]  # of a shared layer any call
         if name in names:
+            yield from _where_masks_are_made(ours, theirs, names, name)
             yield from _in_layer(ours, theirs, name, their_masks)
         if kind == "gradient":
             yield from loss_changes(ours, theirs)
@@ -61,6 +63,13 @@ def candidates(key: Key, ours: Model, theirs: Model, their_masks: DropoutMasks) 
             yield from (change._replace(rare=True) for change in _weights_in(ours, theirs, key[1]) if change.plain)
     for name in names:
         yield from layer_settings(ours, theirs, name)
+
+
+def _where_masks_are_made(ours: Model, theirs: Model, names: list[str], name: str) -> Iterator[Change]:
+    """Yield the settings by which masks are made in the layers before: what they put out may be the same."""
+    for other in names:
+        if other != name and isinstance(ours.get_layer(other), Embedding | Masking):
+            yield from (change for change in layer_settings(ours, theirs, other) if change.name in MASKS)
 
 
 def _in_layer(ours: Model, theirs: Model, name: str, their_masks: DropoutMasks) -> Iterator[Change]:

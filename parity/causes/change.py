@@ -13,6 +13,7 @@ NAMES = {  # of settings; others are called "other <setting>"
     "use_bias": "missing bias",
     "go_backwards": "time-reversed input",
     "stateful": "stale state",
+    "mask_zero": "ignored mask",
     "learning_rate": "other learning rate",
 }
 

@@ -14,7 +14,7 @@ from parity.causes.cause import MORE_THAN_ONE, Cause, names
 from parity.causes.search import find_cause
 from parity.checking.run import check
 from rnn_core import activations, losses, optimizers
-from rnn_core.layers import Dense, Input, SimpleRNN, TimeDistributed
+from rnn_core.layers import Dense, Embedding, GlobalAveragePooling1D, Input, Masking, SimpleRNN, TimeDistributed
 from rnn_core.models import Sequential
 
 from ..samples import BACKEND
@@ -263,6 +263,47 @@ def test_a_fault_of_a_float32_models_own_code_is_not_hidden_by_one_of_its_weight
     dense.call = lambda x, training=None: factor * ops.matmul(x, dense._kernel)
     cause = find_cause(model, X, Y, keras_model=keras_model)
     assert (set(names(cause)) if cause is not None else set()) == named, cause
+
+
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("last", ["steps", "pooled", "state"])
+def test_a_mask_that_one_side_alone_makes_is_named_where_it_is_made(ours, last):
+    """What the layer itself puts out is the same with and without: what fails comes later, in several places."""
+
+    def built(mask_zero):
+        model = Sequential(
+            [
+                Input((TIMESTEPS,), dtype="int32"),
+                Embedding(5, FEATURES, mask_zero=mask_zero, name="table"),
+                SimpleRNN(4, return_sequences=True, name="lower"),
+                SimpleRNN(3, return_sequences=last != "state", name="upper"),
+                *([GlobalAveragePooling1D(name="pool")] if last == "pooled" else []),
+            ]
+        )
+        model.vector[...] = 0.5 * random(model.vector.size, seed=2)
+        model.compile("rmsprop", "mse")
+        return model
+
+    words = np.random.default_rng(0).integers(0, 5, (BATCH, TIMESTEPS))
+    words[:, 0] = 1  # Keras on TensorFlow puts out 0 while it begins masked
+    model = built(ours)
+    y = random(*model.predict(words).shape, seed=1)
+    cause = find_cause(model, words, y, keras_model=to_keras(built(not ours)))
+    assert str(cause) == f"ignored mask in 'table' (mask_zero {ours} in rnn_core, {not ours} in Keras)"
+
+
+def test_another_mask_value_is_named_where_it_is_set():
+    x = random(BATCH, TIMESTEPS, FEATURES)
+    x[1:, 2] = 0
+
+    def built(value):
+        masking = Masking(value, name="masking")
+        model = Sequential([Input((TIMESTEPS, FEATURES)), masking, SimpleRNN(4, name="memory")])
+        model.vector[...] = 0.5 * random(model.vector.size, seed=2)
+        return model
+
+    cause = find_cause(built(-9.0), x, keras_model=to_keras(built(0.0)))
+    assert str(cause) == "other mask value in 'masking' (-9.0 in rnn_core, 0.0 in Keras)"
 
 
 def test_what_holds_has_no_cause():
